@@ -1,0 +1,7 @@
+/**
+ * What every room of synth needs.
+ *
+ * @module
+ */
+export * from "./errors.ts";
+export * from "./clock.ts";

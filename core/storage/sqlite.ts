@@ -1,0 +1,35 @@
+/**
+ * The SQLite port: one file, WAL, writers that queue without blocking the event loop.
+ *
+ * @module
+ */
+import type { DatabaseSync } from "node:sqlite";
+
+/** One step of a schema. Steps are applied in order and never changed once released. */
+export interface Migration {
+  /** 1, 2, 3 ... without gaps. */
+  readonly version: number;
+  readonly sql: string;
+}
+
+/** How a file is opened. */
+export interface SqliteOptions {
+  /** Absolute path, or `:memory:`. */
+  path: string;
+  migrations: readonly Migration[];
+  /** `FULL` for money, `NORMAL` for the rest. @default {"NORMAL"} */
+  synchronous?: "FULL" | "NORMAL";
+}
+
+/** A file that is open. `openSqlite(options)` in `sqlite_open.ts` makes one. */
+export interface SqliteStore {
+  /**
+   * Runs `fn` inside `BEGIN IMMEDIATE`. Calls that arrive in one turn of the event loop share one transaction (each in
+   * its own savepoint: one that throws undoes itself alone). Busy: retried with jitter, asynchronously, until the deadline, then
+   * a `SynthError` of code `store_unavailable`. `fn` is synchronous and may run more than once.
+   */
+  write<T>(fn: (db: DatabaseSync) => T): Promise<T>;
+  /** Runs `fn` on a consistent snapshot. */
+  read<T>(fn: (db: DatabaseSync) => T): T;
+  close(): Promise<void>;
+}
