@@ -4,6 +4,7 @@
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
+import type { Clock } from "../clock.ts";
 
 /** One step of a schema. Steps are applied in order and never changed once released. */
 export interface Migration {
@@ -19,6 +20,12 @@ export interface SqliteOptions {
   migrations: readonly Migration[];
   /** `FULL` for money, `NORMAL` for the rest. @default {"NORMAL"} */
   synchronous?: "FULL" | "NORMAL";
+  /** How long opening and each write may wait for the lock, in milliseconds. @default {5000} */
+  busyDeadlineMs?: number;
+  /** @default {systemClock} */
+  clock?: Clock;
+  /** For jitter: 0 to 1. @default {Math.random} */
+  random?: () => number;
 }
 
 /** A file that is open. `openSqlite(options)` in `sqlite_open.ts` makes one. */
@@ -29,7 +36,8 @@ export interface SqliteStore {
    * a `SynthError` of code `store_unavailable`. `fn` is synchronous and may run more than once.
    */
   write<T>(fn: (db: DatabaseSync) => T): Promise<T>;
-  /** Runs `fn` on a consistent snapshot. */
+  /** Runs `fn` on a consistent snapshot. `fn` is synchronous and only reads. */
   read<T>(fn: (db: DatabaseSync) => T): T;
+  /** Waits for the writes that were accepted, then closes the file. Later calls fail with `store_unavailable`. */
   close(): Promise<void>;
 }

@@ -1,0 +1,224 @@
+/** An open SQLite file: writes that queue, reads on a snapshot. @module */
+import type { DatabaseSync } from "node:sqlite";
+import { setImmediate } from "node:timers";
+import type { Clock } from "../clock.ts";
+import type { SqliteStore } from "./sqlite.ts";
+import { sqliteError, sqliteTrouble, sqliteUnavailable } from "./sqlite_errors.ts";
+import { statement } from "./sqlite_statements.ts";
+
+/** More than this many writes are spread over several transactions, so that the event loop breathes. */
+const MAX_BATCH = 256;
+/** Longest pause between two tries for the lock, in milliseconds. */
+const MAX_PAUSE_MS = 40;
+
+interface PendingWrite {
+  readonly run: (db: DatabaseSync) => unknown;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  /** On the monotonic clock. */
+  readonly deadline: number;
+}
+
+type Outcome = { ok: true; value: unknown } | { ok: false; error: unknown };
+
+/** What became of a transaction: its outcomes, a lock that is taken, or nothing at all. */
+type Attempt =
+  | { kind: "done"; outcomes: Outcome[] }
+  | { kind: "busy" }
+  | { kind: "lost"; error: unknown };
+
+/** What {@linkcode SqliteFile} needs beside the connection. */
+export interface SqliteFileOptions {
+  /** For messages. */
+  name: string;
+  busyDeadlineMs: number;
+  clock: Clock;
+  random: () => number;
+}
+
+/** {@linkcode SqliteStore} over one connection of node:sqlite. */
+export class SqliteFile implements SqliteStore {
+  readonly #db: DatabaseSync;
+  readonly #options: SqliteFileOptions;
+  #queue: PendingWrite[] = [];
+  #scheduled = false;
+  #tries = 0;
+  #closing: Promise<void> | null = null;
+  #drained: (() => void) | null = null;
+
+  constructor(db: DatabaseSync, options: SqliteFileOptions) {
+    this.#db = db;
+    this.#options = options;
+  }
+
+  write<T>(fn: (db: DatabaseSync) => T): Promise<T> {
+    if (this.#closing !== null) return Promise.reject(this.#closed());
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({
+        run: fn,
+        resolve: resolve as (value: unknown) => void,
+        reject,
+        deadline: this.#options.clock.monotonic() + this.#options.busyDeadlineMs,
+      });
+      this.#schedule(null);
+    });
+  }
+
+  read<T>(fn: (db: DatabaseSync) => T): T {
+    if (!this.#db.isOpen) throw this.#closed();
+    if (this.#db.isTransaction) return fn(this.#db);
+    try {
+      this.#beginRead();
+      try {
+        return fn(this.#db);
+      } finally {
+        if (this.#db.isTransaction) statement(this.#db, "COMMIT").run();
+      }
+    } catch (error) {
+      throw sqliteError(error, this.#options.name);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#drain().then(() => {
+      if (this.#db.isOpen) this.#db.close();
+    });
+    return this.#closing;
+  }
+
+  #drain(): Promise<void> {
+    if (this.#queue.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#drained = resolve);
+  }
+
+  #closed(): Error {
+    return sqliteUnavailable(this.#options.name, "closed");
+  }
+
+  /** A reader waits only while a crashed writer's log is recovered: rare and short, so it waits in place. */
+  #beginRead(): void {
+    statement(this.#db, "BEGIN").run();
+    try {
+      // BEGIN takes no lock yet; this read does, and fixes the snapshot.
+      statement(this.#db, "PRAGMA user_version").get();
+    } catch (error) {
+      if (sqliteTrouble(error) !== "busy") {
+        this.#rollback();
+        throw error;
+      }
+      this.#db.exec("PRAGMA busy_timeout = 250");
+      try {
+        statement(this.#db, "PRAGMA user_version").get();
+      } catch (again) {
+        this.#rollback();
+        throw again;
+      } finally {
+        this.#db.exec("PRAGMA busy_timeout = 0");
+      }
+    }
+  }
+
+  #schedule(pauseMs: number | null): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const flush = () => {
+      this.#scheduled = false;
+      this.#flush();
+    };
+    if (pauseMs === null) setImmediate(flush);
+    else this.#options.clock.after(pauseMs, flush);
+  }
+
+  #flush(): void {
+    const batch = this.#queue.splice(0, MAX_BATCH);
+    const busy: PendingWrite[] = [];
+    const first = this.#transact(batch);
+    if (first.kind === "lost" && batch.length > 1) {
+      // One of them broke the transaction for all; alone, only that one fails.
+      for (const write of batch) this.#finish([write], this.#transact([write]), busy);
+    } else {
+      this.#finish(batch, first, busy);
+    }
+    if (busy.length > 0) this.#waitForLock(busy);
+    else this.#tries = 0;
+    if (this.#queue.length > 0) this.#schedule(busy.length > 0 ? this.#pause() : null);
+    else this.#drained?.();
+  }
+
+  #finish(batch: PendingWrite[], attempt: Attempt, busy: PendingWrite[]): void {
+    if (attempt.kind === "busy") {
+      busy.push(...batch);
+      return;
+    }
+    for (const [index, write] of batch.entries()) {
+      const outcome = attempt.kind === "done" ? attempt.outcomes[index] : attempt;
+      if (outcome !== undefined && "ok" in outcome && outcome.ok) write.resolve(outcome.value);
+      else write.reject(sqliteError(outcome?.error, this.#options.name));
+    }
+  }
+
+  #waitForLock(busy: PendingWrite[]): void {
+    this.#tries++;
+    const now = this.#options.clock.monotonic();
+    const inTime: PendingWrite[] = [];
+    for (const write of busy) {
+      if (write.deadline > now) inTime.push(write);
+      else write.reject(sqliteUnavailable(this.#options.name, "busy"));
+    }
+    this.#queue = [...inTime, ...this.#queue];
+  }
+
+  /** Full jitter below a ceiling that doubles: several processes do not meet again and again. */
+  #pause(): number {
+    const ceiling = Math.min(MAX_PAUSE_MS, 2 ** Math.min(this.#tries, 6));
+    return this.#options.random() * ceiling;
+  }
+
+  #transact(batch: PendingWrite[]): Attempt {
+    const db = this.#db;
+    try {
+      statement(db, "BEGIN IMMEDIATE").run();
+      const outcomes = batch.map((write) => this.#runOne(write, batch.length > 1));
+      statement(db, "COMMIT").run();
+      return { kind: "done", outcomes };
+    } catch (error) {
+      this.#rollback();
+      return sqliteTrouble(error) === "busy" ? { kind: "busy" } : { kind: "lost", error };
+    }
+  }
+
+  /** Runs one write. Throws what ends the whole transaction; what ends only this write is an outcome. */
+  #runOne(write: PendingWrite, shared: boolean): Outcome {
+    const db = this.#db;
+    if (!shared) return { ok: true, value: runSync(write.run, db) };
+    statement(db, "SAVEPOINT one_write").run();
+    try {
+      const value = runSync(write.run, db);
+      statement(db, "RELEASE one_write").run();
+      return { ok: true, value };
+    } catch (error) {
+      if (!db.isTransaction || sqliteTrouble(error) === "busy") throw error;
+      statement(db, "ROLLBACK TO one_write").run();
+      statement(db, "RELEASE one_write").run();
+      return { ok: false, error };
+    }
+  }
+
+  /** SQLite may have rolled back by itself (disk full); if this fails, the next transaction tries again. */
+  #rollback(): void {
+    try {
+      if (this.#db.isTransaction) statement(this.#db, "ROLLBACK").run();
+    } catch {
+      // The error that led here is the one to report.
+    }
+  }
+}
+
+function runSync(fn: (db: DatabaseSync) => unknown, db: DatabaseSync): unknown {
+  const value = fn(db);
+  if (value instanceof Promise) {
+    value.catch(() => {});
+    throw new TypeError("A write must be synchronous: it returned a promise");
+  }
+  return value;
+}
