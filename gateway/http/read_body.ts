@@ -1,0 +1,90 @@
+/** Reads a request's body: counted while it arrives, inflated under the same cap, within a time. @module */
+import { type Clock, SynthError } from "@synth/core";
+import { type ByteReader, openByteReader } from "@synth/core/sse";
+
+/** Limits of {@linkcode readBody}. */
+export interface BodyLimits {
+  /** Bytes, after decompression. */
+  readonly maxBytes: number;
+  /** Milliseconds until the last byte must have come: `Deno.serve` itself waits for ever. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+/**
+ * All bytes of the body.
+ *
+ * @throws {SynthError} 413 `body_too_large`, 415 `unsupported_content_encoding`, 408 `body_timeout`, 400 `body_incomplete` or `invalid_compression`
+ */
+export async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Array> {
+  const encoding = (request.headers.get("content-encoding") ?? "identity").trim().toLowerCase();
+  const compressed = encoding === "gzip" || encoding === "deflate";
+  if (!compressed && encoding !== "identity" && encoding !== "") {
+    throw new SynthError("This Content-Encoding is not supported", {
+      code: "unsupported_content_encoding",
+      status: 415,
+      hint: "Send the body as it is, or with gzip or deflate",
+    });
+  }
+  if (Number(request.headers.get("content-length") ?? 0) > limits.maxBytes) throw tooLarge(limits);
+  if (request.body === null) return new Uint8Array(0);
+  const stream = compressed
+    ? request.body.pipeThrough(new DecompressionStream(encoding))
+    : request.body;
+  const reader = openByteReader(stream);
+  let late = false;
+  const stopTimer = limits.clock.after(limits.timeoutMs, () => {
+    late = true;
+    void reader.cancel(new Error("too slow"));
+  });
+  try {
+    const bytes = await collect(reader, limits);
+    if (late) throw tooSlow(limits);
+    return bytes;
+  } catch (error) {
+    if (late) throw tooSlow(limits);
+    if (error instanceof SynthError) throw error;
+    throw new SynthError(
+      compressed ? "The body cannot be decompressed" : "The body ended before it was complete",
+      { code: compressed ? "invalid_compression" : "body_incomplete", status: 400, cause: error },
+    );
+  } finally {
+    stopTimer();
+  }
+}
+
+async function collect(reader: ByteReader, limits: BodyLimits): Promise<Uint8Array> {
+  let buffer = new Uint8Array(0);
+  let length = 0;
+  for (let chunk = await reader.read(); chunk !== null; chunk = await reader.read()) {
+    if (length + chunk.length > limits.maxBytes) {
+      await reader.cancel(new Error("too large"));
+      throw tooLarge(limits);
+    }
+    if (length + chunk.length > buffer.length) {
+      const grown = new Uint8Array(Math.max(length + chunk.length, buffer.length * 2));
+      grown.set(buffer.subarray(0, length));
+      buffer = grown;
+    }
+    buffer.set(chunk, length);
+    length += chunk.length;
+  }
+  return buffer.subarray(0, length);
+}
+
+function tooLarge(limits: BodyLimits): SynthError {
+  return new SynthError(`The body is larger than ${limits.maxBytes} bytes`, {
+    code: "body_too_large",
+    status: 413,
+    hint: "The operator can raise [gateway] max_body_bytes",
+    details: { limit: limits.maxBytes },
+  });
+}
+
+function tooSlow(limits: BodyLimits): SynthError {
+  return new SynthError(`The body did not arrive within ${limits.timeoutMs / 1000} s`, {
+    code: "body_timeout",
+    status: 408,
+    headers: { connection: "close" },
+  });
+}

@@ -1,0 +1,71 @@
+/** What a gateway is made of, and what it can be asked to do. @module */
+import type { Clock, Json } from "@synth/core";
+import type { Authenticator } from "@synth/core/auth";
+import type { SynthConfig } from "@synth/core/config";
+import type { Admission } from "./sessions/admission.ts";
+import type { UpstreamTransport } from "./upstreams/transport.ts";
+
+/** Where the keys of upstreams come from. */
+export interface SecretSource {
+  /** Value of an environment variable. */
+  env(name: string): string | undefined;
+  /** Text of a file. Absent where there are no files (Workers). */
+  file?(path: string): Promise<string>;
+}
+
+/** What holds the gateway's state, as far as `/health` and shutting down need it. */
+export interface StateStore {
+  /** Rejects when the store cannot be reached. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One line of the log: a flat JSON object. */
+export type LogRecord = { [key: string]: Json };
+
+/** The parts of {@linkcode createGateway}. */
+export interface GatewayOptions {
+  /** The configuration to begin with. */
+  readonly config: SynthConfig;
+  /** Reads the configuration again. Absent: {@linkcode Gateway.reload} is refused. */
+  readonly loadConfig?: () => Promise<SynthConfig>;
+  readonly authenticator: Authenticator;
+  readonly secrets: SecretSource;
+  /** How upstreams are reached. */
+  readonly transport: UpstreamTransport;
+  /** @default {no store: always healthy} */
+  readonly store?: StateStore;
+  /** @default {everything is granted} */
+  readonly admission?: Admission;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+  /** Takes one record a request, already without secrets. @default {dropped} */
+  readonly log?: (record: LogRecord) => void;
+  /** Keys (`kid:key`) that seal reasoning; the first seals, the rest open. @default {reasoning is not sealed} */
+  readonly sealKeys?: string;
+}
+
+/** How a request came in. */
+export interface FetchInfo {
+  /** Keeps the isolate alive until the promise settles. Absent: the gateway keeps it, and {@linkcode Gateway.drain} awaits it. */
+  readonly waitUntil?: (promise: Promise<unknown>) => void;
+}
+
+/** A running gateway: Web-standard requests in, responses out. */
+export interface Gateway {
+  /** Answers one request. Never rejects. */
+  fetch(request: Request, info?: FetchInfo): Promise<Response>;
+  /**
+   * Takes the configuration anew; requests that run keep the one they began with.
+   *
+   * @throws {SynthError} when it is bad: then the old one stays in force. `reload_unavailable` without a loader.
+   */
+  reload(): Promise<void>;
+  /**
+   * Refuses new requests with 503, waits until the open ones have finished, at most `graceMs` (default: `shutdown_grace_s`), ends the
+   * rest with `response.failed`, settles, and closes the store and the transport.
+   */
+  drain(graceMs?: number): Promise<void>;
+  /** Requests whose answer is not complete. */
+  readonly active: number;
+}

@@ -1,0 +1,92 @@
+/**
+ * The port between a request and what may be spent on it: every upstream call needs the {@linkcode Lease} that it gives out.
+ *
+ * @module
+ */
+import type { Principal } from "@synth/core/auth";
+import type { ChatRequest } from "../bridge/chat.ts";
+import type { ResolvedModel } from "../upstreams/model_table.ts";
+import { type Lease, unmetered } from "./lease.ts";
+
+/** What admission judges. */
+export interface AdmissionRequest {
+  /** Unique; a lease id may be derived from it. */
+  readonly requestId: string;
+  readonly principal: Principal;
+  /** The client's headers: session ids, opt-out, user agent. */
+  readonly headers: Headers;
+  readonly model: ResolvedModel;
+  readonly api: "responses" | "chat";
+  readonly stream: boolean;
+  /** What will be sent, before its output is clamped to the grant. */
+  readonly chat: ChatRequest;
+  /** Bytes of text sent upstream: never fewer than its tokens. */
+  readonly inputBytes: number;
+  /** The largest output the client asked for, in tokens. */
+  readonly requestedOutputTokens: number | null;
+  /** Milliseconds the request may take at most. */
+  readonly deadlineMs: number;
+}
+
+/** A granted request. */
+export interface Admitted {
+  readonly lease: Lease;
+  /** Headers of the answer: what is left, warnings. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Tokens as the upstream reported them. */
+export interface ReportedUsage {
+  readonly inputTokens: number;
+  readonly cachedTokens: number;
+  readonly cacheWriteTokens: number;
+  /** Reasoning included. */
+  readonly outputTokens: number;
+  readonly reasoningTokens: number;
+  readonly totalTokens: number;
+}
+
+/** How one lease was used. */
+export interface Settlement {
+  /** `null`: the upstream reported none; the ledger estimates. */
+  readonly usage: ReportedUsage | null;
+  /** Bytes of output that were received. */
+  readonly outputBytes: number;
+}
+
+/** The port. Refusals are `SynthError`s, shaped for the client. */
+export interface Admission {
+  /** Reserves. */
+  admit(request: AdmissionRequest): Promise<Admitted>;
+  /** Charges a lease whose attempt may have been billed, and reserves another for the next attempt. */
+  renew(lease: Lease, request: AdmissionRequest): Promise<Lease>;
+  /** Reports what was used. Idempotent. */
+  settle(lease: Lease, settlement: Settlement): Promise<void>;
+  /** Charges all that the lease holds: its attempt may have been billed, and nobody will say how much. Idempotent. */
+  charge(lease: Lease): Promise<void>;
+  /** Gives the lease back: nothing was sent, or the upstream refused it. Idempotent. */
+  release(lease: Lease): Promise<void>;
+}
+
+/** Admission without a ledger: grants everything, keeps nothing. */
+export class UnmeteredAdmission implements Admission {
+  admit(request: AdmissionRequest): Promise<Admitted> {
+    return Promise.resolve({ lease: unmetered(`lease_${request.requestId}`), headers: {} });
+  }
+
+  renew(lease: Lease): Promise<Lease> {
+    return Promise.resolve(unmetered(`${lease.id}+`));
+  }
+
+  settle(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  charge(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  release(): Promise<void> {
+    return Promise.resolve();
+  }
+}
