@@ -1,0 +1,12 @@
+/**
+ * The wire schemas of synth's own HTTP API, and their parsers.
+ *
+ * ```ts
+ * import { parseResponsesRequest } from "@synth/core/api";
+ *
+ * const body = parseResponsesRequest({ model: "synth-small", input: "Say hi" });
+ * ```
+ *
+ * @module
+ */
+export * from "./responses_request.ts";
