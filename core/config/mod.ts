@@ -2,16 +2,26 @@
  * The configuration: one strict schema, read from `synth.toml`, the environment and flags.
  *
  * ```ts
- * import { configSchema, findModel } from "@synth/core/config";
+ * import { loadConfig } from "@synth/core/config";
  *
- * const config = configSchema.parse({
- *   upstreams: { local: { base_url: "http://127.0.0.1:11434/v1" } },
- *   models: { "local-*": { upstream: "local", price: "free" } },
- * });
- * findModel(config, "local-qwen")?.upstreamModel; // "local-qwen"
+ * const { config } = await loadConfig({ env: { SYNTH_PORT: "0" } });
+ * config.gateway.port; // 0
  * ```
  *
  * @module
  */
+export type { Environment } from "./environment.ts";
+export { describeOrigin, type Origin, type OriginKind } from "./layers.ts";
+export {
+  CONFIG_FILE,
+  findProjectFile,
+  loadConfig,
+  type LoadedConfig,
+  type LoadOptions,
+} from "./load.ts";
 export { configSchema, findModel, type FoundModel } from "./schema.ts";
+export { listSettings, type ShownSetting } from "./show.ts";
+export { CONFIG_TEMPLATE } from "./template.ts";
+export { nearest } from "./nearest.ts";
+export { fingerprint, isGuarded } from "./trust.ts";
 export type * from "./types.ts";

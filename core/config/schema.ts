@@ -155,6 +155,8 @@ function toMap<T>(record: Record<string, T>): ReadonlyMap<string, T> {
 }
 
 function crossCheck(config: SynthConfig, ctx: z.RefinementCtx): void {
+  // Behind a failed check inside them the members are still plain records.
+  if (!(config.models instanceof Map) || !(config.upstreams instanceof Map)) return;
   for (const [name, entry] of config.models) {
     if (!config.upstreams.has(entry.upstream)) {
       ctx.addIssue({
