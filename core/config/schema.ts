@@ -156,7 +156,7 @@ function toMap<T>(record: Record<string, T>): ReadonlyMap<string, T> {
 
 function crossCheck(config: SynthConfig, ctx: z.RefinementCtx): void {
   // Behind a failed check inside them the members are still plain records.
-  if (!(config.models instanceof Map) || !(config.upstreams instanceof Map)) return;
+  if (!isMap(config.models) || !isMap(config.upstreams)) return;
   for (const [name, entry] of config.models) {
     if (!config.upstreams.has(entry.upstream)) {
       ctx.addIssue({
@@ -180,6 +180,10 @@ function crossCheck(config: SynthConfig, ctx: z.RefinementCtx): void {
       }
     });
   }
+}
+
+function isMap(value: unknown): boolean {
+  return value instanceof Map;
 }
 
 /** A model that a client's name stands for. */
