@@ -6,3 +6,5 @@
 export * from "./errors.ts";
 export * from "./clock.ts";
 export * from "./ids.ts";
+export * from "./http.ts";
+export * from "./redact.ts";
