@@ -8,3 +8,5 @@ export * from "./clock.ts";
 export * from "./ids.ts";
 export * from "./http.ts";
 export * from "./redact.ts";
+export * from "./log.ts";
+export * from "./money.ts";
