@@ -10,3 +10,8 @@
  * @module
  */
 export * from "./responses_request.ts";
+export * from "./chat_schema.ts";
+export * from "./error_schema.ts";
+export * from "./health_schema.ts";
+export * from "./model_schema.ts";
+export * from "./synth_client.ts";

@@ -1,0 +1,12 @@
+import { z } from "zod";
+import type { ErrorBody } from "../errors.ts";
+
+/** The body of every error answer. Members beside the four depend on `code`. */
+export const ErrorSchema: z.ZodType<ErrorBody> = z.object({
+  error: z.object({
+    type: z.string(),
+    code: z.string(),
+    message: z.string(),
+    param: z.string().nullable(),
+  }).catchall(z.json()),
+});
