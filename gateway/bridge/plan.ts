@@ -81,6 +81,10 @@ export interface TurnPlan {
   readonly thinkTags: boolean;
   /** Bytes of text sent upstream, for an estimate when no usage is reported. */
   readonly inputBytes: number;
+  /** Parts of the input that are no text, for their bounds in the price book. */
+  readonly media?: { readonly images: number; readonly files: number; readonly audio: number };
+  /** The input ended with a `compaction_trigger`: the answer's text becomes one `compaction` item. */
+  readonly compaction?: boolean;
   /** Request fields that are accepted and not carried, for `x-synth-ignored`. */
   readonly ignored: readonly string[];
   /** Hosted tools that are not carried, for `x-bridge-dropped-tools`. */
