@@ -1,7 +1,7 @@
 /**
  * A model server that speaks Chat Completions over real HTTP and does what the test says, well-behaved or not.
  *
- * What a request is answered with is chosen in this order: the next of {@linkcode ScriptedUpstream.enqueue}, the case named by the model
+ * What a request is answered with is chosen in this order: the next of {@linkcode ScriptedUpstream.enqueue}, the test's function, the case named by the model
  * (`mock-<case>`, see scripted_cases.ts), `mock-auto` (mock_auto.ts); any other model is a 404. Every request is recorded, and a history
  * that breaks the rules of Chat Completions fails the test when the server is disposed.
  *
@@ -48,8 +48,14 @@ export interface ScriptedUpstream extends AsyncDisposable {
   request(n: number): Promise<RecordedRequest>;
 }
 
+/** How a scripted upstream is made. */
+export interface UpstreamOptions {
+  /** Asked for each request that the queue does not answer; `undefined` leaves it to the model's name. */
+  readonly reply?: (request: RecordedRequest, n: number) => RawReply | undefined;
+}
+
 /** Starts a scripted upstream on a free port of 127.0.0.1. */
-export async function startUpstream(): Promise<ScriptedUpstream> {
+export async function startUpstream(options: UpstreamOptions = {}): Promise<ScriptedUpstream> {
   const requests: RecordedRequest[] = [];
   const problems: string[] = [];
   const queue: Reply[] = [];
@@ -72,7 +78,7 @@ export async function startUpstream(): Promise<ScriptedUpstream> {
     for (const waiter of waiting) if (waiter.n === n) waiter.resolve(request);
     const next = queue.shift();
     if (next !== undefined) return typeof next === "function" ? next(request) : next;
-    return byModel(request.body);
+    return options.reply?.(request, n) ?? byModel(request.body);
   });
   return {
     baseUrl: `http://127.0.0.1:${server.port}/v1`,
