@@ -143,7 +143,7 @@ Deno.test("codex: a call cut in the middle is not run", async () => {
   await using p = await parts([cut, say("Recovered.")]);
   const result = await p.codex.exec("mock-unknown", "say hi");
   assertEquals(result.code, 0, result.stdout + result.stderr);
-  assertEquals([...Deno.readDirSync(p.codex.work)].map((entry) => entry.name), []);
+  assertEquals(await Array.fromAsync(Deno.readDir(p.codex.work)), []);
   assertEquals(await p.tap.problems(), []);
 });
 
