@@ -72,6 +72,15 @@ export async function findProjectFile(
   return null;
 }
 
+/** The settings of a project's file that need trust, one a line: `gateway.host = "0.0.0.0"`. Headers are masked. */
+export function listGuarded(path: string, content: string): string[] {
+  return parseLayer("project", path, content).settings.filter((setting) => isGuarded(setting.path))
+    .map(({ path: key, value }) => {
+      const shown = key.at(-1) === "headers" ? '"***"' : JSON.stringify(value);
+      return `${dottedKey(key)} = ${shown}`;
+    });
+}
+
 async function fileLayers(options: LoadOptions, files: string[]): Promise<Layer[]> {
   const { readFile, explicitPath, userPath, env } = options;
   if (explicitPath !== undefined) {

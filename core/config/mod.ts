@@ -15,6 +15,7 @@ export { describeOrigin, type Origin, type OriginKind } from "./layers.ts";
 export {
   CONFIG_FILE,
   findProjectFile,
+  listGuarded,
   loadConfig,
   type LoadedConfig,
   type LoadOptions,

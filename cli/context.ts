@@ -1,0 +1,56 @@
+/** What a command knows of the process it runs in; a test makes its own. @module */
+import type { StricliProcess } from "@stricli/core";
+import type { Environment } from "@synth/core/config";
+import { colorDepth } from "./output/color.ts";
+
+/** Where text goes. */
+export interface Stream {
+  readonly write: (text: string) => void;
+  readonly getColorDepth: () => number;
+}
+
+/** The process as a value. */
+export interface CliContext {
+  /** `synth`, or `synth-ai`. */
+  readonly name: string;
+  readonly process: StricliProcess & { readonly stdout: Stream; readonly stderr: Stream };
+  readonly env: Environment;
+  /** Absolute. */
+  readonly cwd: string;
+  readonly os: "windows" | "darwin" | "linux";
+}
+
+/** The context of the real process. */
+export function processContext(name = "synth"): CliContext {
+  const env = Deno.env.toObject();
+  const os = Deno.build.os === "windows" || Deno.build.os === "darwin" ? Deno.build.os : "linux";
+  return {
+    name,
+    env,
+    cwd: Deno.cwd(),
+    os,
+    process: {
+      stdout: stream(Deno.stdout, env),
+      stderr: stream(Deno.stderr, env),
+      env,
+      exitCode: null,
+    },
+  };
+}
+
+function stream(target: typeof Deno.stdout | typeof Deno.stderr, env: Environment): Stream {
+  const encoder = new TextEncoder();
+  return {
+    write: (text) => writeAll(target, encoder.encode(text)),
+    getColorDepth: () => colorDepth(env, target.isTerminal()),
+  };
+}
+
+/** A reader that has gone (`synth config show | head`) is no failure of ours. */
+function writeAll(target: { writeSync(p: Uint8Array): number }, bytes: Uint8Array): void {
+  try {
+    for (let at = 0; at < bytes.length;) at += target.writeSync(bytes.subarray(at));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}

@@ -1,0 +1,89 @@
+/** Where things lie on this machine. @module */
+import { SynthError } from "@synth/core";
+import { CONFIG_FILE } from "@synth/core/config";
+import type { CliContext } from "../context.ts";
+
+/** The places that commands use. */
+export interface Paths {
+  /** State and secrets. */
+  readonly home: string;
+  /** The user's configuration. */
+  readonly userConfig: string;
+  /** The API key of the first start. */
+  readonly apiKey: string;
+  /** Which gateway runs. */
+  readonly gateway: string;
+  /** Which project files are trusted. */
+  readonly trust: string;
+}
+
+/**
+ * Finds the places: `--home` > `SYNTH_HOME` > the user's data directory. With either of the first two the user's
+ * configuration lies there as well, else in the user's configuration directory.
+ *
+ * @throws {SynthError} `home_unknown` when the environment tells no directory
+ */
+export function findPaths(
+  context: Pick<CliContext, "env" | "cwd" | "os">,
+  homeFlag?: string,
+): Paths {
+  const chosen = homeFlag ?? nonEmpty(context.env.SYNTH_HOME);
+  const home = chosen === undefined ? defaultHome(context) : absolute(context, chosen);
+  const configDir = chosen === undefined ? defaultConfigDir(context) : home;
+  return {
+    home,
+    userConfig: joinPath(context, configDir, CONFIG_FILE),
+    apiKey: joinPath(context, home, "api_key"),
+    gateway: joinPath(context, home, "gateway.json"),
+    trust: joinPath(context, home, "trust.json"),
+  };
+}
+
+/** Joins with the system's separator. */
+export function joinPath(context: Pick<CliContext, "os">, ...parts: string[]): string {
+  const separator = context.os === "windows" ? "\\" : "/";
+  return parts.map((part, i) => i < parts.length - 1 ? part.replace(/[\\/]$/, "") : part)
+    .join(separator);
+}
+
+/** A path that does not depend on the working directory. */
+export function absolute(context: Pick<CliContext, "cwd" | "os">, path: string): string {
+  const isAbsolute = context.os === "windows"
+    ? /^(?:[A-Za-z]:)?[\\/]/.test(path)
+    : path.startsWith("/");
+  return isAbsolute ? path : joinPath(context, context.cwd, path.replace(/^\.[\\/]/, ""));
+}
+
+function defaultHome(context: Pick<CliContext, "env" | "os">): string {
+  const { env, os } = context;
+  if (os === "windows") {
+    return joinPath(context, required(env.LOCALAPPDATA, "LOCALAPPDATA"), "synth");
+  }
+  const data = nonEmpty(env.XDG_DATA_HOME);
+  if (data !== undefined) return joinPath(context, data, "synth");
+  const user = required(env.HOME, "HOME");
+  return os === "darwin"
+    ? joinPath(context, user, "Library", "Application Support", "synth")
+    : joinPath(context, user, ".local", "share", "synth");
+}
+
+function defaultConfigDir(context: Pick<CliContext, "env" | "os">): string {
+  const { env, os } = context;
+  if (os === "windows") return joinPath(context, required(env.APPDATA, "APPDATA"), "synth");
+  const config = nonEmpty(env.XDG_CONFIG_HOME);
+  if (config !== undefined) return joinPath(context, config, "synth");
+  return joinPath(context, required(env.HOME, "HOME"), ".config", "synth");
+}
+
+function required(value: string | undefined, name: string): string {
+  if (value !== undefined && value !== "") return value;
+  throw new SynthError("No directory for the state", {
+    code: "home_unknown",
+    hint: `Set SYNTH_HOME (or ${name})`,
+    exitCode: 2,
+  });
+}
+
+function nonEmpty(value: string | undefined): string | undefined {
+  return value === "" ? undefined : value;
+}
