@@ -29,8 +29,21 @@ export interface PutOptions {
   ifVersion?: number;
   /** Time to live in milliseconds. Absent: keeps the document's expiry; `null`: never expires. */
   ttlMs?: number | null;
-  /** Value of the index, for {@linkcode DocumentStore.list}. Absent: keeps it; `null`: none. */
+  /** Value of the index, for {@linkcode DocumentStore.list}: 1 to 256 characters. Absent: keeps it; `null`: none. */
   index?: string | null;
+  /**
+   * Names this write, 1 to 128 characters: one that is sent again with the same id within two minutes changes nothing and
+   * answers as the first did. For callers that try again after `store_unavailable`. @default {a random one for each call}
+   */
+  writeId?: string;
+}
+
+/** How a document is deleted. */
+export interface DeleteOptions {
+  /** Only when it stands at that version. */
+  ifVersion?: number;
+  /** As in {@linkcode PutOptions}. */
+  writeId?: string;
 }
 
 /** Which documents {@linkcode DocumentStore.list} gives. */
@@ -52,14 +65,20 @@ export interface Page {
   readonly cursor: string | null;
 }
 
-/** The port. */
+/**
+ * The port.
+ *
+ * Names are checked before they reach a store: `org` and `collection` are 1 to 64 of `[A-Za-z0-9_.-]`, an `id` is 1 to 256
+ * visible ASCII characters. Every verb rejects with a `SynthError`: `invalid_document_name` (400), `document_too_large`
+ * (413) or `store_unavailable` (503).
+ */
 export interface DocumentStore {
   get(org: string, collection: string, id: string): Promise<Document | null>;
   /** Several at once, in one round trip, in the order asked, `null` for what is not there. */
   getMany(org: string, collection: string, ids: readonly string[]): Promise<(Document | null)[]>;
   /**
    * Writes a document whole. Returns it, or `null` when `ifVersion` did not hold.
-   * Safe to send twice: a second identical write with `ifVersion` finds its own value and answers as the first did.
+   * A transport may send it twice; the store knows the second by its write id.
    */
   put(
     org: string,
@@ -69,11 +88,9 @@ export interface DocumentStore {
     options?: PutOptions,
   ): Promise<Document | null>;
   /** Returns whether something was deleted (and stood at `ifVersion`, when given). */
-  delete(
-    org: string,
-    collection: string,
-    id: string,
-    options?: { ifVersion?: number },
-  ): Promise<boolean>;
+  delete(org: string, collection: string, id: string, options?: DeleteOptions): Promise<boolean>;
+  /** Documents in the order of their creation; what is created meanwhile neither doubles nor hides another. */
   list(org: string, collection: string, options?: ListOptions): Promise<Page>;
+  /** How many there are, of one index value or of all. */
+  count(org: string, collection: string, options?: { index?: string }): Promise<number>;
 }

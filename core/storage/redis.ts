@@ -17,7 +17,10 @@ export interface RedisScript {
   readonly lua: string;
 }
 
-/** The port. Every verb rejects with a `SynthError` of code `store_unavailable` when the server cannot be reached in time. */
+/**
+ * The port. Every verb rejects with a `SynthError`: `store_unavailable` (503, `details.reason`) when the server cannot serve in
+ * time, `store_error` (500) when it refuses the command itself, `store_request_too_large` (413) over Upstash's limit.
+ */
 export interface RedisPort {
   /** Which transport this is, for logs and `doctor`. */
   readonly transport: "resp" | "upstash";
@@ -30,7 +33,10 @@ export interface RedisPort {
     keys: readonly string[],
     args: readonly string[],
   ): Promise<RedisReply>;
-  /** Sends commands in one round trip, in order, not atomically. One failed command rejects the whole call. */
+  /**
+   * Sends commands in one round trip, in order, not atomically. One failed command rejects the whole call.
+   * May be sent twice too, so send only what can be.
+   */
   pipeline(commands: readonly (readonly string[])[]): Promise<RedisReply[]>;
   /** Ends the connection. */
   close(): Promise<void>;
