@@ -42,6 +42,8 @@ export interface UpstreamProfile {
   readonly toolChoiceRequired: "native" | "hint";
   /** Whether a named `tool_choice` is known; else only that tool is offered. */
   readonly namedToolChoice: "native" | "hint";
+  /** Whether `response_format: {type: "json_object"}` is known. */
+  readonly jsonObject: boolean;
   readonly jsonSchema: "native" | "json_object+hint" | "hint";
   /** Freeform tools as they are, or as a function with one string. */
   readonly customTools: "function" | "native";

@@ -22,7 +22,7 @@ export function responseFormat(body: ResponsesRequest, profile: UpstreamProfile)
     return { responseFormat: undefined, hint: null, isSchema: false };
   }
   if (format.type === "json_object") {
-    return profile.jsonSchema === "hint"
+    return !profile.jsonObject
       ? {
         responseFormat: undefined,
         hint: "Answer with one JSON object and nothing else.",

@@ -22,6 +22,7 @@ export const GENERIC: UpstreamProfile = {
   disableThinkingBody: null,
   toolChoiceRequired: "native",
   namedToolChoice: "native",
+  jsonObject: true,
   jsonSchema: "native",
   // Freeform tools are known to OpenAI alone.
   customTools: "function",
