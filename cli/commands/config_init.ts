@@ -1,9 +1,9 @@
 /** What `synth config init` does. @module */
 import { EXIT, SynthError } from "@synth/core";
 import { CONFIG_TEMPLATE } from "@synth/core/config";
+import { createPrivateFile, makePrivateDirectory } from "@synth/core/platform";
 import type { CliContext } from "../context.ts";
 import { printJson, printLine, say } from "../output/print.ts";
-import { createPrivate } from "../state/files.ts";
 import { findPaths } from "../state/paths.ts";
 
 /** Flags of the command. */
@@ -17,8 +17,8 @@ export interface InitFlags {
 export async function runConfigInit(this: CliContext, flags: InitFlags): Promise<void> {
   if (flags.stdout) return this.process.stdout.write(CONFIG_TEMPLATE);
   const path = findPaths(this, flags.home).userConfig;
-  await Deno.mkdir(path.replace(/[\\/][^\\/]*$/, ""), { recursive: true, mode: 0o700 });
-  if (!await createPrivate(path, CONFIG_TEMPLATE)) {
+  await makePrivateDirectory(path.replace(/[\\/][^\\/]*$/, ""));
+  if (!await createPrivateFile(path, CONFIG_TEMPLATE)) {
     throw new SynthError(`${path} exists and stays as it is`, {
       code: "config_exists",
       exitCode: EXIT.failed,

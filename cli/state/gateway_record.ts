@@ -1,5 +1,6 @@
 /** Which gateway runs on this machine, so that commands find it. @module */
-import { readText, removeIfThere, writePrivate } from "./files.ts";
+import { replacePrivateFile } from "@synth/core/platform";
+import { readText, removeIfThere } from "./files.ts";
 
 /** A running gateway. */
 export interface GatewayRecord {
@@ -13,7 +14,7 @@ export interface GatewayRecord {
 
 /** Records a gateway; the one that started last is found. */
 export async function recordGateway(path: string, record: GatewayRecord): Promise<void> {
-  await writePrivate(path, `${JSON.stringify(record)}\n`);
+  await replacePrivateFile(path, `${JSON.stringify(record)}\n`);
 }
 
 /** The recorded gateway, `null` when there is none or the file is not ours. */

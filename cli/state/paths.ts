@@ -1,6 +1,7 @@
 /** Where things lie on this machine. @module */
 import { SynthError } from "@synth/core";
 import { CONFIG_FILE } from "@synth/core/config";
+import { dataDirectory } from "@synth/core/platform";
 import type { CliContext } from "../context.ts";
 
 /** The places that commands use. */
@@ -21,14 +22,17 @@ export interface Paths {
  * Finds the places: `--home` > `SYNTH_HOME` > the user's data directory. With either of the first two the user's
  * configuration lies there as well, else in the user's configuration directory.
  *
- * @throws {SynthError} `home_unknown` when the environment tells no directory
+ * @throws {SynthError} `no_home` when the environment tells no directory
  */
 export function findPaths(
   context: Pick<CliContext, "env" | "cwd" | "os">,
   homeFlag?: string,
 ): Paths {
   const chosen = homeFlag ?? nonEmpty(context.env.SYNTH_HOME);
-  const home = chosen === undefined ? defaultHome(context) : absolute(context, chosen);
+  const home = absolute(
+    context,
+    chosen ?? dataDirectory({ env: (name) => context.env[name], os: context.os }),
+  );
   const configDir = chosen === undefined ? defaultConfigDir(context) : home;
   return {
     home,
@@ -54,19 +58,6 @@ export function absolute(context: Pick<CliContext, "cwd" | "os">, path: string):
   return isAbsolute ? path : joinPath(context, context.cwd, path.replace(/^\.[\\/]/, ""));
 }
 
-function defaultHome(context: Pick<CliContext, "env" | "os">): string {
-  const { env, os } = context;
-  if (os === "windows") {
-    return joinPath(context, required(env.LOCALAPPDATA, "LOCALAPPDATA"), "synth");
-  }
-  const data = nonEmpty(env.XDG_DATA_HOME);
-  if (data !== undefined) return joinPath(context, data, "synth");
-  const user = required(env.HOME, "HOME");
-  return os === "darwin"
-    ? joinPath(context, user, "Library", "Application Support", "synth")
-    : joinPath(context, user, ".local", "share", "synth");
-}
-
 function defaultConfigDir(context: Pick<CliContext, "env" | "os">): string {
   const { env, os } = context;
   if (os === "windows") return joinPath(context, required(env.APPDATA, "APPDATA"), "synth");
@@ -77,10 +68,9 @@ function defaultConfigDir(context: Pick<CliContext, "env" | "os">): string {
 
 function required(value: string | undefined, name: string): string {
   if (value !== undefined && value !== "") return value;
-  throw new SynthError("No directory for the state", {
-    code: "home_unknown",
-    hint: `Set SYNTH_HOME (or ${name})`,
-    exitCode: 2,
+  throw new SynthError("There is no directory for the configuration", {
+    code: "no_home",
+    hint: `Set SYNTH_HOME or ${name}`,
   });
 }
 

@@ -1,6 +1,7 @@
 /** Which project files the user trusts: one fingerprint for each path. @module */
 import { SynthError } from "@synth/core";
-import { readText, writePrivate } from "./files.ts";
+import { replacePrivateFile } from "@synth/core/platform";
+import { readText } from "./files.ts";
 
 /** The remembered fingerprints, by path. */
 export async function readTrust(path: string): Promise<Map<string, string>> {
@@ -31,7 +32,7 @@ export async function writeTrust(
   trusted: ReadonlyMap<string, string>,
 ): Promise<void> {
   const files = [...trusted].map(([file, sha256]) => ({ path: file, sha256 }));
-  await writePrivate(path, `${JSON.stringify({ v: 1, files }, null, 2)}\n`);
+  await replacePrivateFile(path, `${JSON.stringify({ v: 1, files }, null, 2)}\n`);
 }
 
 function broken(path: string, cause: unknown): SynthError {
