@@ -25,7 +25,8 @@ export class AssistantGroup {
   }
 
   noteOutput(): void {
-    this.sawOutput = true;
+    // Without a call of its own, what follows still belongs to the same message.
+    if (this.#calls.length > 0) this.sawOutput = true;
   }
 
   /** Writes the message, then at once the output of each call in the calls' order, then one message with their images. */
