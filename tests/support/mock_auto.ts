@@ -33,40 +33,66 @@ const LONG =
 export function mockAuto(body: Rec): RawReply {
   const turn = think(body);
   const cap = Number(body.max_completion_tokens ?? body.max_tokens ?? Infinity);
-  const words = turn.text.match(/\s*\S+/g) ?? [];
+  const words = untilStop(turn.text, body.stop).match(/\s*\S+/g) ?? [];
   const thoughts = turn.reasoning.match(/\s*\S+/g) ?? [];
   const reasoning = thoughts.slice(0, Math.max(0, cap - 1));
   const kept = words.slice(0, Math.max(0, cap - reasoning.length));
   const cut = kept.length < words.length || reasoning.length < thoughts.length;
   const reason = cut ? "length" : turn.calls.length > 0 ? "tool_calls" : "stop";
-  const calls = cut ? [] : turn.calls;
+  const seen = Math.max(1, Math.ceil(JSON.stringify(body.messages ?? "").length / 4));
+  const calls = (cut ? [] : turn.calls).map((c, n) => ({ ...c, id: `call_auto_${seen}_${n}` }));
   const produced = kept.length + reasoning.length +
     calls.reduce((sum, c) => sum + 2 + Math.ceil(c.args.length / 4), 0);
-  const seen = Math.max(1, Math.ceil(JSON.stringify(body.messages ?? "").length / 4));
-  const usage = usageOf(seen, produced, 0, reasoning.length);
+  const n = Number(body.n ?? 1);
+  const usage = usageOf(seen, produced * n, 0, reasoning.length * n);
+  const logprobs = body.logprobs === true ? kept.map((word) => logprob(word, body)) : null;
   if (body.stream !== true) {
     const message: Rec = { content: kept.length > 0 ? kept.join("") : null };
     if (reasoning.length > 0) message.reasoning_content = reasoning.join("");
     if (calls.length > 0) {
-      message.tool_calls = calls.map((c, n) => ({
-        id: `call_auto_${seen}_${n}`,
+      message.tool_calls = calls.map(({ id, name, args }) => ({
+        id,
         type: "function",
-        function: { name: c.name, arguments: c.args },
+        function: { name, arguments: args },
       }));
     }
-    return json(200, completion(message, reason, usage));
+    const whole = completion(message, reason, usage);
+    const choice = { ...records(whole.choices)[0], logprobs: logprobs && { content: logprobs } };
+    return json(200, { ...whole, choices: indexed(n).map((index) => ({ ...choice, index })) });
   }
   const chunks: Rec[] = [role()];
   for (const piece of reasoning) chunks.push(delta({ reasoning_content: piece }));
-  for (const piece of kept) chunks.push(text(piece));
-  calls.forEach((c, n) => {
-    chunks.push(call(n, "", `call_auto_${seen}_${n}`, c.name));
-    for (let at = 0; at < c.args.length; at += 8) chunks.push(call(n, c.args.slice(at, at + 8)));
+  kept.forEach((piece, at) => chunks.push(withLogprobs(text(piece), logprobs?.[at])));
+  calls.forEach(({ id, name, args }, index) => {
+    chunks.push(call(index, "", id, name));
+    for (let at = 0; at < args.length; at += 8) chunks.push(call(index, args.slice(at, at + 8)));
   });
   chunks.push(finish(reason));
+  const sent = indexed(n).flatMap((index) =>
+    chunks.map((chunk) => ({ ...chunk, choices: [{ ...records(chunk.choices)[0], index }] }))
+  );
   const options = isRecord(body.stream_options) ? body.stream_options : {};
-  if (options.include_usage === true) chunks.push({ ...finish(reason), choices: [], usage });
-  return sse([...chunks.map(frame), DONE]);
+  const tail = options.include_usage === true ? [{ ...finish(reason), choices: [], usage }] : [];
+  return sse([...sent, ...tail].map(frame).concat(DONE));
+}
+
+function indexed(n: number): number[] {
+  return Array.from({ length: n }, (_, index) => index);
+}
+
+function untilStop(text: string, stop: unknown): string {
+  const marks = (Array.isArray(stop) ? stop : [stop]).filter((mark) => typeof mark === "string");
+  return marks.reduce((left, mark) => left.split(mark)[0] ?? "", text);
+}
+
+function logprob(token: string, body: Rec): Rec {
+  const one = { token, logprob: -0.1, bytes: [...new TextEncoder().encode(token)] };
+  return { ...one, top_logprobs: Number(body.top_logprobs ?? 0) > 0 ? [one] : [] };
+}
+
+function withLogprobs(chunk: Rec, entry: Rec | undefined): Rec {
+  if (entry === undefined) return chunk;
+  return { ...chunk, choices: [{ ...records(chunk.choices)[0], logprobs: { content: [entry] } }] };
 }
 
 function think(body: Rec): Turn {

@@ -48,6 +48,11 @@ export interface ScriptedUpstream extends AsyncDisposable {
   request(n: number): Promise<RecordedRequest>;
 }
 
+const MODELS = {
+  object: "list",
+  data: [{ id: "mock-auto", object: "model", created: 1_750_000_000, owned_by: "scripted" }],
+};
+
 /** How a scripted upstream is made. */
 export interface UpstreamOptions {
   /** Asked for each request that the queue does not answer; `undefined` leaves it to the model's name. */
@@ -61,13 +66,14 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Scri
   const queue: Reply[] = [];
   const waiting: { n: number; resolve: (request: RecordedRequest) => void }[] = [];
   const server = await serveRaw((raw) => {
-    if (raw.method === "GET") return jsonReply(200, { object: "list", data: [] });
+    if (raw.method === "GET" && raw.path === "/v1/models") return jsonReply(200, MODELS);
     const n = requests.length;
     const say = (problem: string) => problems.push(`request ${n}: ${problem}`);
     const body = parse(raw.body);
     if (body === null) say("the body is not a JSON object");
     if (raw.method !== "POST" || raw.path !== "/v1/chat/completions") {
-      say(`${raw.method} ${raw.path} is not POST /v1/chat/completions`);
+      problems.push(`${raw.method} ${raw.path} is not POST /v1/chat/completions`);
+      return jsonReply(404, { error: { message: "no such path", type: "invalid_request_error" } });
     }
     if (!(raw.headers.get("content-type") ?? "").startsWith("application/json")) {
       say("content-type is not application/json");
@@ -101,6 +107,11 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Scri
 
 function byModel(body: Rec): RawReply {
   const model = String(body.model);
+  if (body.model === undefined || !Array.isArray(body.messages) || body.messages.length === 0) {
+    return jsonReply(400, {
+      error: { message: "model and messages are required", type: "invalid_request_error" },
+    });
+  }
   if (model === "mock-auto") return mockAuto(body);
   const reply = model.startsWith("mock-") ? scriptedReply(model.slice(5), body) : undefined;
   return reply ?? jsonReply(404, {
