@@ -1,4 +1,5 @@
 import type { ChatMessage, ChatPart, ChatRequest } from "../chat.ts";
+import { utf8Length } from "../stream/utf8_length.ts";
 
 /** UTF-8 bytes of the text that a request sends, and how many parts are no text. */
 export interface InputSize {
@@ -45,22 +46,6 @@ function messageBytes(message: ChatMessage, counts: MediaCounts): number {
     bytes += call.type === "function"
       ? utf8Length(call.function.name) + utf8Length(call.function.arguments)
       : utf8Length(call.custom.name) + utf8Length(call.custom.input);
-  }
-  return bytes;
-}
-
-/** Bytes of a string in UTF-8, without making them. */
-export function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code < 0x80) continue;
-    bytes += code < 0x800 ? 1 : 2;
-    // A pair is 4 bytes: its two units and the 2 just added.
-    if (code >= 0xd800 && code < 0xdc00) {
-      const next = text.charCodeAt(index + 1);
-      if (next >= 0xdc00 && next < 0xe000) index++;
-    }
   }
   return bytes;
 }
