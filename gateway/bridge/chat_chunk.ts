@@ -29,7 +29,7 @@ export function errorOfChunk(value: unknown): unknown | null {
   const choice = Array.isArray(chunk.choices) ? asFields(chunk.choices[0]) : null;
   if (choice !== null && asFields(choice.error) !== null) return choice.error;
   const bare = chunk.choices === undefined && typeof chunk.message === "string" &&
-    (chunk.code !== undefined || chunk.object === "error");
+    (chunk.code !== undefined || chunk.object === "error" || chunk.type === "error");
   return bare ? chunk : null;
 }
 

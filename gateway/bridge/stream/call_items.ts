@@ -26,26 +26,62 @@ export interface CallIdentity {
 /** The item with its arguments as the upstream wrote them (for `custom`: the decoded input). */
 export function callItem(call: CallIdentity, status: ItemStatus, text: string): CallItem {
   const { id, callId: call_id, binding } = call;
-  const base = { id, status, call_id };
   const space = binding.namespace === null ? {} : { namespace: binding.namespace };
   switch (binding.kind) {
     case "custom":
-      return { ...base, type: "custom_tool_call", name: binding.name, input: text, ...space };
+      return {
+        id,
+        type: "custom_tool_call",
+        status,
+        call_id,
+        name: binding.name,
+        input: text,
+        ...space,
+      };
     case "tool_search":
-      return { ...base, type: "tool_search_call", execution: "client", arguments: fieldsOf(text) };
+      return {
+        id,
+        type: "tool_search_call",
+        status,
+        call_id,
+        execution: "client",
+        arguments: fieldsOf(text),
+      };
     case "local_shell":
-      return { ...base, type: "local_shell_call", action: localShellAction(fieldsOf(text)) };
+      return {
+        id,
+        type: "local_shell_call",
+        status,
+        call_id,
+        action: localShellAction(fieldsOf(text)),
+      };
     case "shell":
       return {
-        ...base,
+        id,
         type: "shell_call",
+        status,
+        call_id,
         action: shellAction(fieldsOf(text)),
         environment: null,
       };
     case "apply_patch":
-      return { ...base, type: "apply_patch_call", operation: patchOperation(fieldsOf(text)) };
+      return {
+        id,
+        type: "apply_patch_call",
+        status,
+        call_id,
+        operation: patchOperation(fieldsOf(text)),
+      };
     default:
-      return { ...base, type: "function_call", name: binding.name, arguments: text, ...space };
+      return {
+        id,
+        type: "function_call",
+        status,
+        call_id,
+        name: binding.name,
+        arguments: text,
+        ...space,
+      };
   }
 }
 

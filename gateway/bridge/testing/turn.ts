@@ -147,34 +147,3 @@ export function usage(): Json {
     },
   };
 }
-
-/**
- * Events as short lines, for exact lists: the type without `response.`, the place as `o0 c0`, and what the event carries.
- */
-export function lines(events: readonly StreamEvent[]): string[] {
-  return events.map((event, n) => {
-    const { type, sequence_number, ...rest } = event;
-    const number = sequence_number === n ? "" : ` BAD SEQUENCE ${sequence_number}`;
-    return `${type.replace(/^response\./, "")}${number}${describe(rest)}`;
-  });
-}
-
-function describe(fields: Record<string, unknown>): string {
-  let text = "";
-  for (const [key, value] of Object.entries(fields)) {
-    if (key === "output_index") text += ` o${value}`;
-    else if (key === "content_index") text += ` c${value}`;
-    else if (key === "summary_index") text += ` s${value}`;
-    else if (key === "item_id") text += ` ${value}`;
-    else if (key === "logprobs" && Array.isArray(value) && value.length === 0) continue;
-    else if (key === "response") text += ` ${describeResponse(value as ResponseObject)}`;
-    else text += ` ${JSON.stringify(value)}`;
-  }
-  return text;
-}
-
-function describeResponse(response: ResponseObject): string {
-  const output = response.output.map((item) => item.id).join(",");
-  const why = response.error?.code ?? response.incomplete_details?.reason;
-  return `${response.status} [${output}]${why === undefined ? "" : ` ${why}`}`;
-}
