@@ -1,9 +1,10 @@
 /** What the adapters refuse before they touch the store: amounts that a store could not count exactly, ids that could leave their key. @module */
-import { SynthError } from "@synth/core";
+import { isSessionId, SynthError } from "@synth/core";
 import type { Amounts, LimitSpec, ScopeRef } from "../limits.ts";
 import { MAX_LIMIT, METRICS } from "../limits.ts";
 import {
   type LeaseRef,
+  MAX_LIMITS,
   MAX_RATE,
   MAX_REQUEST_AMOUNT,
   MAX_REQUEST_TOKENS,
@@ -15,14 +16,8 @@ import {
 } from "./ledger.ts";
 
 const ID = /^[0-9A-Za-z_-]{1,64}$/;
-const SESSION_ID = /^sess_[0-9a-z]{26}$/;
 const REFERENCE = /^[\x21-\x7e]{1,128}$/;
 const YEAR_MS = 366 * 86_400_000;
-
-/** Whether a text has the shape of our session ids. */
-export function isSessionId(text: string): boolean {
-  return SESSION_ID.test(text);
-}
 
 /** @throws {SynthError} `invalid_limit` (400) naming what is wrong. */
 export function checkLimit(spec: LimitSpec): void {
@@ -53,14 +48,30 @@ function limitProblem(spec: LimitSpec): string | null {
   return null;
 }
 
+/** The error for one limit more than a scope can have. */
+export function tooManyLimits(): SynthError {
+  return new SynthError(`A scope has at most ${MAX_LIMITS} limits`, {
+    code: "invalid_limit",
+    status: 400,
+    param: "limits",
+  });
+}
+
+/** The error for a raise beyond what the stores count exactly. */
+export function limitTooLarge(): SynthError {
+  return new SynthError(`A limit is at most ${MAX_LIMIT} units`, {
+    code: "limit_too_large",
+    status: 400,
+    param: "increase_by",
+  });
+}
+
 /** @throws {SynthError} when a limit of it is wrong, or an id or time is. */
 export function checkSpec(spec: SessionSpec): void {
-  if (!SESSION_ID.test(spec.id)) reject("session id", spec.id);
+  if (!isSessionId(spec.id)) reject("session id", spec.id);
   if (spec.ttlMs !== null) checkTime("ttlMs", spec.ttlMs);
   if (spec.idleMs !== null) checkTime("idleMs", spec.idleMs);
-  if (spec.limits.length > 32) {
-    throw new SynthError("A session has at most 32 limits", { code: "invalid_limit", status: 400 });
-  }
+  if (spec.limits.length > MAX_LIMITS) throw tooManyLimits();
   spec.limits.forEach(checkLimit);
   if (new Set(spec.limits.map((limit) => limit.id)).size !== spec.limits.length) {
     reject("limit ids", "doubled");
@@ -76,7 +87,7 @@ export function checkOpen(input: OpenSession): void {
 /** @throws {SynthError} for a scope that cannot be a key. */
 export function checkScope(ref: ScopeRef): void {
   checkName("org", ref.org);
-  if (ref.kind === "session" && !SESSION_ID.test(ref.id)) reject("session id", ref.id);
+  if (ref.kind === "session" && !isSessionId(ref.id)) reject("session id", ref.id);
   if (ref.kind === "key") checkName("key", ref.id);
   if (ref.kind === "org" && ref.id !== ref.org) reject("org", ref.id);
 }
@@ -97,7 +108,7 @@ export function checkRaise(input: { limitId: string; by: bigint; operationId: st
 export function checkReserve(input: ReserveInput): void {
   if (!ID.test(input.leaseId)) reject("lease id", input.leaseId);
   checkWho(input.org, input.user, input.keyId);
-  if (input.session.kind === "id" && !SESSION_ID.test(input.session.id)) {
+  if (input.session.kind === "id" && !isSessionId(input.session.id)) {
     reject("session id", input.session.id);
   }
   if (input.session.kind === "auto") checkSpec(input.session.open);
@@ -132,7 +143,7 @@ function checkRates(rates: ReserveInput["rates"]): void {
 export function checkLease(lease: LeaseRef): void {
   if (!ID.test(lease.leaseId)) reject("lease id", lease.leaseId);
   checkWho(lease.org, "-", lease.keyId);
-  if (lease.sessionId !== null && !SESSION_ID.test(lease.sessionId)) {
+  if (lease.sessionId !== null && !isSessionId(lease.sessionId)) {
     reject("session id", lease.sessionId);
   }
 }
@@ -151,7 +162,7 @@ export function checkSettle(input: SettleInput): void {
 /** @throws {SynthError} for usage that cannot be recorded. */
 export function checkRecord(input: RecordUsage): void {
   checkWho(input.org, input.user, input.keyId);
-  if (!SESSION_ID.test(input.sessionId)) reject("session id", input.sessionId);
+  if (!isSessionId(input.sessionId)) reject("session id", input.sessionId);
   if (!REFERENCE.test(input.referenceId)) reject("reference id", input.referenceId);
   checkAmounts(input.amounts);
 }

@@ -352,3 +352,9 @@ export const MAX_REQUEST_AMOUNT = 4_000_000_000_000_000n;
 
 /** Prefixes that a session remembers. */
 export const REMEMBERED_PREFIXES = 32;
+
+/** Limits of one scope, at most. */
+export const MAX_LIMITS = 32;
+
+/** Raises that a scope remembers, so that one that is sent again changes nothing. */
+export const REMEMBERED_OPERATIONS = 64;
