@@ -1,6 +1,7 @@
 /** The openai package, 7 and 6, in Node: streams and unary over every scripted case. @module */
 import { assert, assertEquals, assertGreaterOrEqual, assertStringIncludes } from "@std/assert";
 import { frame, gate, httpError, sse, text } from "../support/chat_replies.ts";
+import { compareResponse } from "../support/compare_case.ts";
 import {
   type RunningGateway,
   scriptedConfig,
@@ -9,7 +10,7 @@ import {
 import { installClient } from "../support/install.ts";
 import { isRecord, type Rec } from "../support/response_shape.ts";
 import { runProgram } from "../support/run_program.ts";
-import { CASES, describeOutput, type Expectation, TOOLS } from "../support/scripted_cases.ts";
+import { CASES, type Expectation, TOOLS } from "../support/scripted_cases.ts";
 import { startUpstream } from "../support/scripted_upstream.ts";
 import { startTap } from "../support/tap.ts";
 
@@ -74,26 +75,7 @@ function compare(name: string, expected: Expectation, outcome: Outcome, unary: b
     return error === undefined ? [`${name}: no error but ${JSON.stringify(response)}`] : [];
   }
   if (!isRecord(response)) return [`${name}: ${JSON.stringify(error)}`];
-  const problems: string[] = [];
-  const same = (what: string, actual: unknown, wanted: unknown) => {
-    if (wanted !== undefined && JSON.stringify(actual) !== JSON.stringify(wanted)) {
-      problems.push(`${name}: ${what} ${JSON.stringify(actual)} is not ${JSON.stringify(wanted)}`);
-    }
-  };
-  same("status", response.status, expected.status);
-  same("output", describeOutput(response.output), expected.output);
-  const details = isRecord(response.incomplete_details) ? response.incomplete_details : {};
-  same("reason", details.reason, expected.reason);
-  same("usage", usageOf(response.usage), expected.usage);
-  return problems;
-}
-
-function usageOf(usage: unknown): unknown[] {
-  const { input_tokens, output_tokens, input_tokens_details, output_tokens_details } =
-    isRecord(usage) ? usage : {};
-  const cached = isRecord(input_tokens_details) ? input_tokens_details.cached_tokens : null;
-  const reasoning = isRecord(output_tokens_details) ? output_tokens_details.reasoning_tokens : null;
-  return [input_tokens, output_tokens, cached, reasoning];
+  return compareResponse(expected, response).map((problem) => `${name}: ${problem}`);
 }
 
 for (const sdk of SDKS) {
