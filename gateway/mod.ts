@@ -2,10 +2,12 @@
  * The gateway: speaks the Responses API to agents, Chat Completions to models, and is a function from `Request` to `Response`.
  *
  * ```ts ignore
- * import { createGateway, undiciTransport } from "@synth/gateway";
+ * import { createGateway } from "@synth/gateway";
+ * import { serveGateway, undiciTransport } from "@synth/gateway/deno";
  *
  * const gateway = await createGateway({ config, authenticator, secrets, transport: undiciTransport() });
- * Deno.serve((request) => gateway.fetch(request));
+ * const server = serveGateway(gateway, { hostname: "127.0.0.1", port: 8787 });
+ * await server.stop();
  * ```
  *
  * @module

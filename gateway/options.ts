@@ -1,7 +1,8 @@
 /** What a gateway is made of, and what it can be asked to do. @module */
-import type { Clock, Json } from "@synth/core";
+import type { Clock, Logger } from "@synth/core";
 import type { Authenticator } from "@synth/core/auth";
 import type { SynthConfig } from "@synth/core/config";
+import type { Sealer } from "./bridge/seal.ts";
 import type { Admission } from "./sessions/admission.ts";
 import type { UpstreamTransport } from "./upstreams/transport.ts";
 
@@ -20,9 +21,6 @@ export interface StateStore {
   close(): Promise<void>;
 }
 
-/** One line of the log: a flat JSON object. */
-export type LogRecord = { [key: string]: Json };
-
 /** The parts of {@linkcode createGateway}. */
 export interface GatewayOptions {
   /** The configuration to begin with. */
@@ -39,10 +37,10 @@ export interface GatewayOptions {
   readonly admission?: Admission;
   /** @default {systemClock} */
   readonly clock?: Clock;
-  /** Takes one record a request, already without secrets. @default {dropped} */
-  readonly log?: (record: LogRecord) => void;
-  /** Keys (`kid:key`) that seal reasoning; the first seals, the rest open. @default {reasoning is not sealed} */
-  readonly sealKeys?: string;
+  /** One line a request, and one for what happens to the gateway. @default {silentLogger} */
+  readonly log?: Logger;
+  /** Seals reasoning that the client keeps for us. @default {reasoning is not sealed} */
+  readonly sealer?: Sealer;
 }
 
 /** How a request came in. */

@@ -78,6 +78,7 @@ export class SynthClient {
     if (schema === null) return undefined as T;
     const checked = schema.safeParse(body);
     if (checked.success) return checked.data;
+    if (!response.ok) throw errorOf(response.status, body);
     throw new SynthError("The gateway gave an answer that this version does not understand", {
       code: "unexpected_answer",
       status: 502,

@@ -1,48 +1,87 @@
 /** What every handler is given: the request, its id, the snapshot it runs on, and what its log line will say. @module */
-import { type Clock, type Json, newId } from "@synth/core";
+import { type Clock, type Json, newId, type SynthError } from "@synth/core";
 import type { Principal } from "@synth/core/auth";
 import type { Snapshot } from "../snapshot.ts";
 
 const SANE_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 const TRACE_ID = /^(?:trace|cid|eval)_[A-Za-z0-9._-]{1,128}$/;
 
+/** What a {@linkcode RequestContext} is made from. */
+export interface RequestContextOptions {
+  readonly request: Request;
+  /** Path parameters. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly snapshot: Snapshot;
+  readonly clock: Clock;
+  /** Called once, when the answer is complete. */
+  readonly onFinish: (context: RequestContext) => void;
+  /** Keeps a promise that outlives the answer. */
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+}
+
 /** One request on its way through the gateway. */
 export class RequestContext {
   readonly request: Request;
-  readonly url: URL;
   /** Ours, in every answer as `x-request-id`. A client's own id is only logged. */
   readonly id: string = newId("req_");
   /** The configuration this request began with; a reload does not change it. */
   readonly snapshot: Snapshot;
   readonly clock: Clock;
+  readonly params: Readonly<Record<string, string>>;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
-  /** Path parameters. */
-  readonly params: ReadonlyMap<string, string>;
   /** Members of the log line; never a secret, never content. */
   readonly fields: Record<string, Json> = {};
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** A failure of ours or of an upstream, for the log. */
+  error: SynthError | null = null;
+  /** Set by a handler whose body goes on after it returned, and which calls {@linkcode finish} itself. */
+  streaming = false;
+  readonly #onFinish: (context: RequestContext) => void;
+  readonly #life: AbortController = new AbortController();
   #principal: Principal | null = null;
+  #finished = false;
+  #stopDeadline: () => void;
 
-  constructor(
-    request: Request,
-    url: URL,
-    params: ReadonlyMap<string, string>,
-    snapshot: Snapshot,
-    clock: Clock,
-  ) {
+  constructor(options: RequestContextOptions) {
+    const { request, snapshot, clock } = options;
     this.request = request;
-    this.url = url;
-    this.params = params;
+    this.params = options.params;
     this.snapshot = snapshot;
     this.clock = clock;
+    this.waitUntil = options.waitUntil;
+    this.#onFinish = options.onFinish;
     this.startedAt = clock.monotonic();
-    const theirs = request.headers.get("x-request-id") ??
-      request.headers.get("x-client-request-id");
-    if (theirs !== null && SANE_ID.test(theirs)) this.fields["client_request_id"] = theirs;
-    const trace = params.get("trace") ?? url.searchParams.get("cid");
-    if (trace !== null && trace !== undefined && TRACE_ID.test(trace)) {
-      this.fields["trace_id"] = trace;
-    }
+    this.#stopDeadline = () => {};
+    this.#noteIds();
+  }
+
+  /** Ends with an error when the request must not go on: its time is up, the server stops, the client is gone. */
+  get signal(): AbortSignal {
+    return this.#life.signal;
+  }
+
+  /** Why the signal was aborted. */
+  get abortReason(): SynthError | null {
+    return this.#life.signal.aborted ? this.#life.signal.reason as SynthError : null;
+  }
+
+  /** Ends the request with this error. */
+  abort(reason: SynthError): void {
+    this.#life.abort(reason);
+  }
+
+  /** Starts the time limit of the whole request. */
+  limit(ms: number, reason: () => SynthError): void {
+    this.#stopDeadline = this.clock.after(ms, () => this.abort(reason()));
+  }
+
+  /** The answer is complete, or will never be. */
+  finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#stopDeadline();
+    this.#onFinish(this);
   }
 
   /** Who asks. Throws a plain error on a route without authentication: a bug of ours. */
@@ -53,5 +92,15 @@ export class RequestContext {
 
   set principal(principal: Principal) {
     this.#principal = principal;
+  }
+
+  #noteIds(): void {
+    const { headers, url } = this.request;
+    const theirs = headers.get("x-request-id") ?? headers.get("x-client-request-id");
+    if (theirs !== null && SANE_ID.test(theirs)) this.fields["client_request_id"] = theirs;
+    const query = url.indexOf("?");
+    const trace = this.params["trace"] ??
+      (query === -1 ? null : new URLSearchParams(url.slice(query)).get("cid"));
+    if (trace !== null && TRACE_ID.test(trace)) this.fields["trace_id"] = trace;
   }
 }

@@ -5,6 +5,9 @@
  */
 import type { Principal } from "@synth/core/auth";
 import type { ChatRequest } from "../bridge/chat.ts";
+import type { ClientTraits } from "../bridge/client_traits.ts";
+import type { TurnPlan } from "../bridge/plan.ts";
+import type { TurnUsage } from "../bridge/stream/usage.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
 import { type Lease, unmetered } from "./lease.ts";
 
@@ -15,6 +18,8 @@ export interface AdmissionRequest {
   readonly principal: Principal;
   /** The client's headers: session ids, opt-out, user agent. */
   readonly headers: Headers;
+  /** Refusals are shaped for it. */
+  readonly client: ClientTraits;
   readonly model: ResolvedModel;
   readonly api: "responses" | "chat";
   readonly stream: boolean;
@@ -22,6 +27,8 @@ export interface AdmissionRequest {
   readonly chat: ChatRequest;
   /** Bytes of text sent upstream: never fewer than its tokens. */
   readonly inputBytes: number;
+  /** What does not count as bytes. */
+  readonly media: TurnPlan["media"];
   /** The largest output the client asked for, in tokens. */
   readonly requestedOutputTokens: number | null;
   /** Milliseconds the request may take at most. */
@@ -35,21 +42,10 @@ export interface Admitted {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Tokens as the upstream reported them. */
-export interface ReportedUsage {
-  readonly inputTokens: number;
-  readonly cachedTokens: number;
-  readonly cacheWriteTokens: number;
-  /** Reasoning included. */
-  readonly outputTokens: number;
-  readonly reasoningTokens: number;
-  readonly totalTokens: number;
-}
-
 /** How one lease was used. */
 export interface Settlement {
-  /** `null`: the upstream reported none; the ledger estimates. */
-  readonly usage: ReportedUsage | null;
+  /** What the upstream reported; counts that it did not report are marked, and the ledger has its own estimate of them. */
+  readonly usage: TurnUsage;
   /** Bytes of output that were received. */
   readonly outputBytes: number;
 }

@@ -37,9 +37,12 @@ async function send(fetcher: typeof fetch, request: TransportRequest): Promise<T
       cause: error,
     });
   }
+  const headers = new Map(response.headers);
+  // `fetch` has inflated the body already.
+  headers.delete("content-encoding");
   return {
     status: response.status,
-    headers: new Map(response.headers),
+    headers,
     body: sourceOf(response.body, request.signal),
   };
 }

@@ -20,6 +20,8 @@ export interface TransportRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
   readonly signal: AbortSignal;
+  /** Milliseconds until a connection with TLS must stand. */
+  readonly connectTimeoutMs: number;
 }
 
 /** What came back: the head, with the body unread. */

@@ -14,28 +14,38 @@ import {
   type UpstreamTransport,
 } from "./transport.ts";
 
-/** Limits of {@linkcode undiciTransport}. */
-export interface UndiciTransportOptions {
-  /** Milliseconds until a connection with TLS must stand. @default {10_000} */
-  connectTimeoutMs?: number;
-  /** Bytes of response header that are accepted. @default {32_768} */
-  maxHeaderBytes?: number;
+/** Bytes of response header that are accepted. */
+const MAX_HEADER_BYTES = 32_768;
+/** Milliseconds that an idle connection is kept: shorter than servers keep theirs, or they close it under a request. */
+const KEEP_ALIVE_MS = 4000;
+
+/** Opens the transport; connections are made when they are needed. */
+export function undiciTransport(): UpstreamTransport {
+  const agents = new Map<number, Agent>();
+  return {
+    send(request) {
+      let agent = agents.get(request.connectTimeoutMs);
+      if (agent === undefined) {
+        agent = openAgent(request.connectTimeoutMs);
+        agents.set(request.connectTimeoutMs, agent);
+      }
+      return send(agent, request);
+    },
+    async close() {
+      await Promise.all([...agents.values()].map((agent) => agent.destroy()));
+    },
+  };
 }
 
-/** Opens the transport; connections are made when needed and kept for 10 s of silence. */
-export function undiciTransport(options: UndiciTransportOptions = {}): UpstreamTransport {
-  const agent = new Agent({
-    connect: { timeout: options.connectTimeoutMs ?? 10_000 },
-    maxHeaderSize: options.maxHeaderBytes ?? 32_768,
-    keepAliveTimeout: 10_000,
-    // Time limits are kept by the caller, on the injected clock.
+function openAgent(connectTimeoutMs: number): Agent {
+  return new Agent({
+    connect: { timeout: connectTimeoutMs },
+    maxHeaderSize: MAX_HEADER_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // Time limits of a request are kept by the caller, on the injected clock.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
-  return {
-    send: (request) => send(agent, request),
-    close: () => agent.destroy(),
-  };
 }
 
 function send(agent: Agent, request: TransportRequest): Promise<TransportReply> {

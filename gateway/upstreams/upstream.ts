@@ -1,7 +1,10 @@
 /** An upstream with its key resolved. @module */
 import { SynthError } from "@synth/core";
 import type { UpstreamConfig } from "@synth/core/config";
+import type { UpstreamProfile } from "../bridge/profile.ts";
 import type { SecretSource } from "../options.ts";
+import { GENERIC } from "./profiles/generic.ts";
+import { profileNamed, PROFILES } from "./profiles/mod.ts";
 
 /** A server that can be called. */
 export interface Upstream {
@@ -9,7 +12,7 @@ export interface Upstream {
   /** Calls go to `{baseUrl}/chat/completions`; `null` for the built-in model. */
   readonly baseUrl: string | null;
   readonly api: "chat" | "responses";
-  readonly profile: string;
+  readonly profile: UpstreamProfile;
   /** Sent as a bearer token; `null`: none is sent. */
   readonly key: string | null;
   readonly headers: ReadonlyMap<string, string>;
@@ -17,12 +20,18 @@ export interface Upstream {
   readonly connectTimeoutMs: number;
 }
 
+const DEMO_PROFILE: UpstreamProfile = {
+  ...GENERIC,
+  name: "synth-demo",
+  outputCap: { honoured: true, includesReasoning: true },
+};
+
 /** The upstream of `synth-demo`: in process. */
 export const DEMO_UPSTREAM: Upstream = {
   name: "synth-demo",
   baseUrl: null,
   api: "chat",
-  profile: "generic",
+  profile: DEMO_PROFILE,
   key: null,
   headers: new Map(),
   connectTimeoutMs: 1000,
@@ -31,9 +40,9 @@ export const DEMO_UPSTREAM: Upstream = {
 const HEADER_SAFE = /^[\x21-\x7e]{1,8192}$/;
 
 /**
- * Reads the keys.
+ * Reads the keys, finds the profiles.
  *
- * @throws {SynthError} `upstream_key_unreadable`, `upstream_key_invalid`; neither quotes the key
+ * @throws {SynthError} `unknown_profile`, `upstream_key_unreadable`, `upstream_key_invalid`; neither quotes the key
  */
 export async function resolveUpstreams(
   configs: ReadonlyMap<string, UpstreamConfig>,
@@ -45,13 +54,22 @@ export async function resolveUpstreams(
       name,
       baseUrl: config.base_url,
       api: config.api,
-      profile: config.profile,
+      profile: profileOf(name, config),
       key: await keyOf(name, config, secrets),
       headers: config.headers,
       connectTimeoutMs: config.connect_timeout_s * 1000,
     });
   }
   return upstreams;
+}
+
+function profileOf(upstream: string, config: UpstreamConfig): UpstreamProfile {
+  const profile = profileNamed(config.profile);
+  if (profile !== null) return profile;
+  throw new SynthError(`Upstream "${upstream}" has the unknown profile "${config.profile}"`, {
+    code: "unknown_profile",
+    hint: `Profiles: ${[...PROFILES.keys()].sort().join(", ")}`,
+  });
 }
 
 async function keyOf(

@@ -1,0 +1,187 @@
+/** Puts a gateway together. @module */
+import { type Logger, silentLogger, SynthError, systemClock } from "@synth/core";
+import type { SynthConfig } from "@synth/core/config";
+import { createApp, type Route } from "./app.ts";
+import { authenticate } from "./http/authenticate.ts";
+import { logFinished, refusal } from "./http/finished.ts";
+import { InFlight } from "./http/in_flight.ts";
+import { RequestContext } from "./http/request_context.ts";
+import type { FetchInfo, Gateway, GatewayOptions } from "./options.ts";
+import type { Services } from "./services.ts";
+import { UnmeteredAdmission } from "./sessions/admission.ts";
+import { makeSnapshot, type Snapshot } from "./snapshot.ts";
+import { UpstreamClient } from "./upstreams/client.ts";
+import { demoTransport } from "./upstreams/demo/demo_transport.ts";
+import { VERSION } from "./version.ts";
+
+/** Milliseconds that requests get to say goodbye once the grace time of a drain is over. */
+const GOODBYE_MS = 5000;
+
+/**
+ * Opens a gateway.
+ *
+ * @throws {SynthError} when the key of an upstream cannot be read
+ */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  return new RunningGateway(options, await makeSnapshot(options.config, options.secrets));
+}
+
+class RunningGateway implements Gateway {
+  readonly #options: GatewayOptions;
+  readonly #services: Services;
+  readonly #app: ReturnType<typeof createApp>;
+  readonly #log: Logger;
+  readonly #inFlight: InFlight = new InFlight();
+  #snapshot: Snapshot;
+  #draining = false;
+
+  constructor(options: GatewayOptions, snapshot: Snapshot) {
+    const clock = options.clock ?? systemClock;
+    this.#options = options;
+    this.#snapshot = snapshot;
+    this.#log = options.log ?? silentLogger;
+    this.#services = {
+      clock,
+      admission: options.admission ?? new UnmeteredAdmission(),
+      upstreams: new UpstreamClient(options.transport, demoTransport(), clock),
+      store: options.store ?? null,
+      sealer: options.sealer ?? null,
+      version: VERSION,
+      reload: () => this.reload(),
+    };
+    this.#app = createApp((route, request, params, waitUntil) =>
+      this.#run(route, request, params, waitUntil)
+    );
+  }
+
+  get active(): number {
+    return this.#inFlight.size;
+  }
+
+  async fetch(request: Request, info: FetchInfo = {}): Promise<Response> {
+    return await this.#app.fetch(request, info);
+  }
+
+  async reload(): Promise<void> {
+    if (this.#options.loadConfig === undefined) {
+      throw new SynthError("This gateway has no configuration that it could read again", {
+        code: "reload_unavailable",
+        status: 409,
+      });
+    }
+    try {
+      const config = await this.#options.loadConfig();
+      this.#snapshot = await makeSnapshot(config, this.#options.secrets);
+    } catch (error) {
+      this.#log.error("reload failed, the old configuration stays in force", { error });
+      throw reloadError(error);
+    }
+    this.#log.info("configuration reloaded");
+  }
+
+  async drain(graceMs?: number): Promise<void> {
+    const { clock } = this.#services;
+    this.#draining = true;
+    const config: SynthConfig = this.#snapshot.config;
+    await this.#idleWithin(graceMs ?? config.gateway.shutdown_grace_s * 1000);
+    if (this.#inFlight.size > 0) {
+      this.#log.warn("grace time is over, ending requests", { active: this.#inFlight.size });
+      this.#inFlight.interrupt(shuttingDown());
+      await this.#idleWithin(GOODBYE_MS);
+    }
+    await Promise.race([this.#inFlight.settled(), clock.sleep(GOODBYE_MS)]);
+    await this.#options.transport.close();
+    await this.#options.store?.close();
+  }
+
+  async #idleWithin(ms: number): Promise<void> {
+    let stop = (): void => {};
+    const late = new Promise<void>((resolve) => {
+      stop = this.#services.clock.after(ms, resolve);
+    });
+    await Promise.race([this.#inFlight.idle(), late]);
+    stop();
+  }
+
+  async #run(
+    route: Route | "not_found" | { readonly allow: string },
+    request: Request,
+    params: Record<string, string>,
+    waitUntil: FetchInfo["waitUntil"],
+  ): Promise<Response> {
+    const context = new RequestContext({
+      request,
+      params,
+      snapshot: this.#snapshot,
+      clock: this.#services.clock,
+      waitUntil: waitUntil ?? ((promise) => this.#inFlight.keep(promise)),
+      onFinish: (done) => {
+        this.#inFlight.remove(done);
+        logFinished(this.#log, done);
+      },
+    });
+    this.#inFlight.add(context);
+    let response: Response;
+    try {
+      response = await this.#handle(route, context);
+    } catch (error) {
+      response = refusal(context, error);
+    }
+    response.headers.set("x-request-id", context.id);
+    response.headers.set("x-content-type-options", "nosniff");
+    context.fields["status"] = response.status;
+    if (!context.streaming) context.finish();
+    return response;
+  }
+
+  async #handle(
+    route: Route | "not_found" | { readonly allow: string },
+    context: RequestContext,
+  ): Promise<Response> {
+    if (route === "not_found") {
+      throw new SynthError("There is nothing at this path", { code: "not_found", status: 404 });
+    }
+    if (!("handler" in route)) {
+      throw new SynthError("This method is not allowed here", {
+        code: "method_not_allowed",
+        status: 405,
+        headers: { allow: route.allow },
+      });
+    }
+    context.fields["route"] = route.paths[0] ?? "";
+    // A stopping server is not healthy: what watches it should send traffic elsewhere.
+    if (this.#draining) throw shuttingDown();
+    if (route.scope !== null) {
+      await authenticate(this.#options.authenticator, context, route.scope);
+    }
+    return await route.handler(context, this.#services);
+  }
+}
+
+function shuttingDown(): SynthError {
+  return new SynthError("The gateway is shutting down", {
+    code: "shutting_down",
+    status: 503,
+    headers: { "retry-after": "1", connection: "close" },
+  });
+}
+
+function reloadError(error: unknown): SynthError {
+  if (error instanceof SynthError) {
+    return new SynthError(error.message, {
+      code: error.code,
+      status: 422,
+      type: "invalid_request_error",
+      hint: error.hint === undefined
+        ? "The old configuration stays in force"
+        : `${error.hint}. The old configuration stays in force`,
+      details: error.details,
+      cause: error,
+    });
+  }
+  return new SynthError("The configuration cannot be read. The old one stays in force", {
+    code: "reload_failed",
+    status: 500,
+    cause: error,
+  });
+}

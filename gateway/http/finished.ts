@@ -1,0 +1,34 @@
+/** The end of a request: its error as an answer, and its line in the log. @module */
+import { type Logger, SynthError } from "@synth/core";
+import type { RequestContext } from "./request_context.ts";
+
+/** The log line of a request that is over: ids, numbers and codes; never content, never a key, not the path, which may hold both. */
+export function logFinished(log: Logger, context: RequestContext): void {
+  const status = Number(context.fields["status"] ?? 0);
+  const level = status >= 500 ? "error" : context.fields["quiet"] === true ? "debug" : "info";
+  if (!log.enabled(level)) return;
+  log[level]("request", {
+    request_id: context.id,
+    method: context.request.method,
+    ...context.fields,
+    ...(context.error === null ? {} : { error: context.error }),
+    duration_ms: Math.round(context.clock.monotonic() - context.startedAt),
+  });
+}
+
+/** An error as an answer. What is not a `SynthError` is a bug: the client learns the request id, the log the rest. */
+export function refusal(context: RequestContext, error: unknown): Response {
+  const known = error instanceof SynthError ? error : internalError(error);
+  context.fields["error_code"] = known.code;
+  if (known.status >= 500) context.error = known;
+  return known.toResponse(context.id);
+}
+
+function internalError(cause: unknown): SynthError {
+  return new SynthError("The gateway failed", {
+    code: "internal_error",
+    status: 500,
+    hint: "Quote the request id to its operator",
+    cause,
+  });
+}

@@ -1,0 +1,3 @@
+export function docsPage(): Response {
+  return new Response("soon");
+}

@@ -1,0 +1,3 @@
+export function openApi(): Response {
+  return new Response("soon");
+}

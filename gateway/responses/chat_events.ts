@@ -1,0 +1,62 @@
+/** The answer of an upstream as a stream of Chat chunks, also when it is one JSON body. @module */
+import { SynthError } from "@synth/core";
+import { encodeSseData, SSE_DONE } from "@synth/core/sse";
+import { upstreamBodyError } from "../bridge/upstream_error.ts";
+import type { RequestContext } from "../http/request_context.ts";
+import type { Services } from "../services.ts";
+import type { Lease } from "../sessions/lease.ts";
+import { readText } from "../upstreams/read_text.ts";
+import type { ByteSource, TransportReply } from "../upstreams/transport.ts";
+
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
+
+/** What to read, or the error that the body was; the lease is settled then. */
+export async function chatEvents(
+  reply: TransportReply,
+  services: Services,
+  lease: Lease,
+  context: RequestContext,
+): Promise<{ source: ByteSource } | { error: SynthError }> {
+  const type = (reply.headers.get("content-type") ?? "").toLowerCase();
+  if (!type.includes("json")) return { source: reply.body };
+  const { gateway } = context.snapshot.config;
+  const idleMs = gateway.idle_timeout_s * 1000;
+  const text = await readText(reply.body, MAX_BODY_BYTES, services.clock, idleMs);
+  const body = parsed(text);
+  const error = body === undefined ? unreadable() : upstreamBodyError(body);
+  if (error === null) return { source: once(encodeSseData(body) + SSE_DONE) };
+  // Refusals cost nothing; behind anything else a model may have worked.
+  if (error.status < 500) await services.admission.release(lease);
+  else await services.admission.charge(lease);
+  return { error };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function unreadable(): SynthError {
+  return new SynthError("The upstream's answer is not JSON although it says so", {
+    code: "upstream_invalid_answer",
+    status: 502,
+    type: "server_error",
+  });
+}
+
+function once(text: string): ByteSource {
+  let bytes: Uint8Array | null = new TextEncoder().encode(text);
+  return {
+    read() {
+      const given = bytes;
+      bytes = null;
+      return Promise.resolve(given);
+    },
+    cancel() {
+      bytes = null;
+    },
+  };
+}

@@ -1,0 +1,159 @@
+/** `POST .../responses`: from the body to the answer. @module */
+import { SynthError } from "@synth/core";
+import { parseResponsesRequest, type ResponsesRequest } from "@synth/core/api";
+import { type ClientTraits, clientTraits } from "../bridge/client_traits.ts";
+import { EventWriter } from "../bridge/event_writer.ts";
+import type { TurnPlan } from "../bridge/plan.ts";
+import { planTurn, withMaxOutput } from "../bridge/request/plan_turn.ts";
+import { type EventSink, NullSink } from "../bridge/stream/sink.ts";
+import { streamErrorOf } from "../bridge/upstream_error.ts";
+import { json } from "../http/json.ts";
+import { readJson } from "../http/read_json.ts";
+import type { RequestContext } from "../http/request_context.ts";
+import type { Services } from "../services.ts";
+import type { AdmissionRequest } from "../sessions/admission.ts";
+import type { Lease } from "../sessions/lease.ts";
+import { openUpstream, watchClient } from "../upstreams/open_upstream.ts";
+import { refuseOtherApi } from "../upstreams/refuse_other_api.ts";
+import type { ResolvedModel } from "../upstreams/model_table.ts";
+import { chatEvents } from "./chat_events.ts";
+import { failedStream } from "./failed_stream.ts";
+import { responseStream, STREAM_HEADERS } from "./response_stream.ts";
+import { Turn } from "./turn.ts";
+import { failedResponseError } from "./turn_error.ts";
+
+/** Answers a request for a response, streamed or whole. */
+export async function createResponse(
+  context: RequestContext,
+  services: Services,
+): Promise<Response> {
+  const body = parseResponsesRequest(await readJson(context));
+  const model = context.snapshot.models.resolve(body.model, 400);
+  refuseOtherApi(model);
+  const client = clientTraits(context.request.headers);
+  const plan = planTurn(body, {
+    profile: model.upstream.profile,
+    upstreamModel: model.upstreamName,
+    client,
+    stopTool: model.config.stop_tool,
+    sealer: services.sealer,
+    org: context.principal.org,
+    maxOutputTokens: model.config.max_output_tokens,
+  });
+  const request = admissionRequest(body, plan, model, client, context);
+  return await answer(context, services, plan, request);
+}
+
+async function answer(
+  context: RequestContext,
+  services: Services,
+  plan: TurnPlan,
+  request: AdmissionRequest,
+): Promise<Response> {
+  const { profile, key } = request.model.upstream;
+  const opened = await openUpstream(context, services, request, (lease) => {
+    return clamped(plan, profile, lease).chat;
+  });
+  const headers = { ...planHeaders(plan), ...opened.headers };
+  if (!opened.ok) return refused(context, plan, request, opened.error, headers);
+  const { lease } = opened;
+  const events = await chatEvents(opened.reply, services, lease, context);
+  if ("error" in events) return refused(context, plan, request, events.error, headers);
+  const turnOf = (sink: EventSink): Turn =>
+    new Turn({
+      context,
+      admission: services.admission,
+      lease,
+      plan: clamped(plan, profile, lease),
+      sealer: services.sealer,
+      sink,
+      source: events.source,
+      secret: key,
+      idleTimeoutMs: context.snapshot.config.gateway.idle_timeout_s * 1000,
+    });
+  if (!request.stream) return await whole(turnOf(new NullSink()), context, headers);
+  const writer = new EventWriter();
+  const keepaliveMs = context.snapshot.config.gateway.keepalive_s * 1000;
+  context.streaming = true;
+  const stream = responseStream(turnOf(writer), writer, context.clock, keepaliveMs);
+  return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } });
+}
+
+async function whole(
+  turn: Turn,
+  context: RequestContext,
+  headers: Record<string, string>,
+): Promise<Response> {
+  const stopWatching = watchClient(context);
+  while (!turn.over) await turn.step();
+  stopWatching();
+  const { response, usage } = turn.machine.result;
+  if (response === null) throw new Error("a turn that is over has a response");
+  if (response.error !== null) throw failedResponseError(response.error);
+  return json(response, 200, {
+    ...headers,
+    ...(usage.reported ? {} : { "x-bridge-usage": "estimated" }),
+  });
+}
+
+/** 5xx make agents try again and again; inside a stream a failure costs them far fewer requests. 4xx stay what they are. */
+function refused(
+  context: RequestContext,
+  plan: TurnPlan,
+  request: AdmissionRequest,
+  error: SynthError,
+  headers: Record<string, string>,
+): Response {
+  if (!request.stream || error.status < 500 || context.signal.aborted) throw error;
+  context.fields["error_code"] = error.code;
+  context.fields["outcome"] = "failed";
+  const stream = failedStream(plan, streamErrorOf(error), context.clock);
+  return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } });
+}
+
+function clamped(
+  plan: TurnPlan,
+  profile: ResolvedModel["upstream"]["profile"],
+  lease: Lease,
+): TurnPlan {
+  return lease.maxOutputTokens === null
+    ? plan
+    : withMaxOutput(plan, profile, lease.maxOutputTokens);
+}
+
+function admissionRequest(
+  body: ResponsesRequest,
+  plan: TurnPlan,
+  model: ResolvedModel,
+  client: ClientTraits,
+  context: RequestContext,
+): AdmissionRequest {
+  return {
+    requestId: context.id,
+    principal: context.principal,
+    headers: context.request.headers,
+    client,
+    model,
+    api: "responses",
+    stream: body.stream === true,
+    chat: plan.chat,
+    inputBytes: plan.inputBytes,
+    media: plan.media,
+    requestedOutputTokens: body.max_output_tokens ?? null,
+    deadlineMs: context.snapshot.config.gateway.request_deadline_s * 1000,
+  };
+}
+
+function planHeaders(plan: TurnPlan): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (plan.ignored.length > 0) headers["x-synth-ignored"] = headerList(plan.ignored);
+  if (plan.droppedTools.length > 0) {
+    headers["x-bridge-dropped-tools"] = headerList(plan.droppedTools);
+  }
+  return headers;
+}
+
+/** Names that come from the request: only what a header can carry, and not too many of them. */
+function headerList(names: readonly string[]): string {
+  return names.filter((name) => /^[\x21-\x7e]{1,128}$/.test(name)).slice(0, 32).join(", ");
+}

@@ -1,0 +1,177 @@
+/**
+ * Calls upstreams: with a lease, within a deadline, with retries before the first byte of an answer and none after it.
+ *
+ * @module
+ */
+import type { Clock } from "@synth/core";
+import type { ChatRequest } from "../bridge/chat.ts";
+import type { Lease } from "../sessions/lease.ts";
+import { inflated } from "./inflated.ts";
+import type { ResolvedModel } from "./model_table.ts";
+import { readText } from "./read_text.ts";
+import { decideRetry, maybeBilled, type UpstreamFailure } from "./retry.ts";
+import {
+  abortedError,
+  TransportError,
+  type TransportReply,
+  type UpstreamTransport,
+} from "./transport.ts";
+import { UnsupportedParameters } from "./unsupported.ts";
+
+/** What one call needs beside its lease. */
+export interface UpstreamCall {
+  readonly model: ResolvedModel;
+  /** What to send under a lease: its grant caps the output. */
+  readonly body: (lease: Lease) => ChatRequest;
+  /** Charges the lease of an attempt that may have been billed and gives one for the next. Rejects when there is none. */
+  readonly renew: (lease: Lease) => Promise<Lease>;
+  readonly requestId: string;
+  /** Ends the call and the reading of its answer: the client is gone, or the deadline has passed. */
+  readonly signal: AbortSignal;
+  /** Milliseconds without a byte after which the upstream counts as stalled. */
+  readonly idleTimeoutMs: number;
+}
+
+/** An answer whose status is 200 to 299, its body unread. */
+export interface UpstreamAnswer {
+  readonly ok: true;
+  readonly lease: Lease;
+  readonly reply: TransportReply;
+  readonly attempts: number;
+}
+
+/** The last failure. */
+export interface UpstreamRefusal {
+  readonly ok: false;
+  readonly lease: Lease;
+  readonly failure: UpstreamFailure;
+  /** The lease must be charged: the attempt may have cost money. Else it is released. */
+  readonly billed: boolean;
+  readonly attempts: number;
+}
+
+const ERROR_BODY_BYTES = 64 * 1024;
+const ERROR_BODY_MS = 5000;
+
+/** Makes the calls. One for a gateway: it remembers what upstreams do not support. */
+export class UpstreamClient {
+  readonly #transport: UpstreamTransport;
+  readonly #demo: UpstreamTransport;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #unsupported: UnsupportedParameters = new UnsupportedParameters();
+
+  /** @param demo reaches the built-in model */
+  constructor(
+    transport: UpstreamTransport,
+    demo: UpstreamTransport,
+    clock: Clock,
+    random: () => number = Math.random,
+  ) {
+    this.#transport = transport;
+    this.#demo = demo;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** Calls until there is an answer, or no more attempts. Rejects only with what `renew` rejects with. */
+  async call(first: Lease, call: UpstreamCall): Promise<UpstreamAnswer | UpstreamRefusal> {
+    const { upstream, upstreamName } = call.model;
+    let lease = first;
+    let attempts = 0;
+    let waited = 0;
+    let adapted = false;
+    while (true) {
+      attempts++;
+      const chat = this.#unsupported.apply(upstream.name, upstreamName, call.body(lease));
+      const result = await this.#attempt(call, chat);
+      if ("reply" in result) return { ok: true, lease, reply: result.reply, attempts };
+      const { failure } = result;
+      const parameter = adapted ? null : this.#unsupported.named(failure, chat);
+      if (parameter !== null) {
+        this.#unsupported.learn(upstream.name, upstreamName, parameter);
+        adapted = true;
+        continue;
+      }
+      const retry = decideRetry(failure, adapted ? attempts - 1 : attempts, waited, this.#random());
+      const billed = maybeBilled(failure);
+      if (retry === null) return { ok: false, lease, failure, billed, attempts };
+      try {
+        await this.#clock.sleep(retry.delayMs, call.signal);
+      } catch {
+        const error = abortedError("connect", call.signal.reason);
+        return { ok: false, lease, failure: { kind: "network", error }, billed, attempts };
+      }
+      waited += retry.delayMs;
+      if (retry.lease === "new") lease = await call.renew(lease);
+    }
+  }
+
+  async #attempt(
+    call: UpstreamCall,
+    chat: ChatRequest,
+  ): Promise<{ reply: TransportReply } | { failure: UpstreamFailure }> {
+    const { upstream } = call.model;
+    const attempt = new AbortController();
+    let stalled = false;
+    const stop = (): void => attempt.abort(call.signal.reason);
+    if (call.signal.aborted) stop();
+    call.signal.addEventListener("abort", stop, { once: true });
+    const cancelTimer = this.#clock.after(call.idleTimeoutMs, () => {
+      stalled = true;
+      attempt.abort(new Error("no answer"));
+    });
+    try {
+      const transport = upstream.baseUrl === null ? this.#demo : this.#transport;
+      const reply = await transport.send({
+        url: new URL(`${upstream.baseUrl ?? "http://synth-demo.invalid"}/chat/completions`),
+        method: "POST",
+        headers: headersFor(call, chat.stream),
+        body: JSON.stringify(chat),
+        signal: attempt.signal,
+        connectTimeoutMs: upstream.connectTimeoutMs,
+      });
+      if (reply.status >= 200 && reply.status < 300) return { reply: inflated(reply) };
+      return { failure: await this.#httpFailure(inflated(reply)) };
+    } catch (error) {
+      return { failure: { kind: "network", error: networkError(error, stalled) } };
+    } finally {
+      cancelTimer();
+    }
+  }
+
+  async #httpFailure(reply: TransportReply): Promise<UpstreamFailure> {
+    const { status, headers } = reply;
+    const body = await readText(reply.body, ERROR_BODY_BYTES, this.#clock, ERROR_BODY_MS);
+    return { kind: "http", status, headers, body };
+  }
+}
+
+/** An allow-list: nothing that the client sent goes to an upstream but what the translation put into the body. */
+function headersFor(call: UpstreamCall, stream: boolean): Record<string, string> {
+  const { upstream } = call.model;
+  const headers: Record<string, string> = Object.fromEntries(upstream.headers);
+  headers["content-type"] = "application/json";
+  headers["accept"] = stream ? "text/event-stream" : "application/json";
+  headers["accept-encoding"] = "identity";
+  headers["user-agent"] = "synth-gateway";
+  headers["x-request-id"] = call.requestId;
+  if (upstream.key !== null) headers["authorization"] = `Bearer ${upstream.key}`;
+  return headers;
+}
+
+function networkError(error: unknown, stalled: boolean): TransportError {
+  if (!(error instanceof TransportError)) {
+    return new TransportError("the upstream call failed", {
+      phase: "sent",
+      kind: "protocol",
+      cause: error,
+    });
+  }
+  if (!stalled) return error;
+  return new TransportError("the upstream did not answer in time", {
+    phase: error.phase,
+    kind: "timeout",
+    cause: error,
+  });
+}

@@ -1,0 +1,36 @@
+/** The last failure of a call as the answer that the client gets, when nothing was sent to it yet. @module */
+import { REDACTED, SynthError } from "@synth/core";
+import { upstreamHttpError } from "../bridge/upstream_error.ts";
+import type { UpstreamFailure } from "./retry.ts";
+
+/**
+ * The answer. 4xx of the upstream stay 4xx, what the client cannot mend is 502 or 504.
+ *
+ * @param key of the upstream: masked, since some servers quote it
+ */
+export function failureError(failure: UpstreamFailure, key: string | null): SynthError {
+  if (failure.kind === "http") {
+    if (failure.status >= 300 && failure.status < 400) {
+      return new SynthError("The upstream answered with a redirect, which is never followed", {
+        code: "upstream_redirect",
+        status: 502,
+        hint: "The operator must put the final URL into base_url",
+      });
+    }
+    return upstreamHttpError({ ...failure, body: withoutKey(failure.body, key) });
+  }
+  const { error } = failure;
+  if (error.kind === "aborted" && error.cause instanceof SynthError) return error.cause;
+  const late = error.kind === "timeout" || error.phase === "connect";
+  return new SynthError(error.message.charAt(0).toUpperCase() + error.message.slice(1), {
+    code: error.kind === "timeout" ? "upstream_timeout" : "upstream_unreachable",
+    status: late ? 504 : 502,
+    type: "server_error",
+    cause: error,
+  });
+}
+
+/** The text with the key masked. */
+export function withoutKey(text: string, key: string | null): string {
+  return key === null || key.length < 6 ? text : text.replaceAll(key, REDACTED);
+}

@@ -1,0 +1,86 @@
+/** Admission and the call of the upstream, in the one order in which they may happen. @module */
+import { SynthError } from "@synth/core";
+import type { ChatRequest } from "../bridge/chat.ts";
+import type { RequestContext } from "../http/request_context.ts";
+import type { Services } from "../services.ts";
+import type { AdmissionRequest } from "../sessions/admission.ts";
+import type { Lease } from "../sessions/lease.ts";
+import type { UpstreamRefusal } from "./client.ts";
+import { failureError } from "./failure_error.ts";
+import type { TransportReply } from "./transport.ts";
+
+/** An upstream that answers, or the error to give. `headers` go into either answer. */
+export type Opened =
+  & { readonly headers: Readonly<Record<string, string>> }
+  & (
+    | { readonly ok: true; readonly lease: Lease; readonly reply: TransportReply }
+    | { readonly ok: false; readonly error: SynthError }
+  );
+
+/**
+ * Reserves, then calls. What failed is charged or given back before this returns.
+ *
+ * @param chatFor what to send under a lease
+ * @throws {SynthError} when admission refuses
+ */
+export async function openUpstream(
+  context: RequestContext,
+  services: Services,
+  request: AdmissionRequest,
+  chatFor: (lease: Lease) => ChatRequest,
+): Promise<Opened> {
+  const { admission, upstreams } = services;
+  const { model } = request;
+  const { gateway } = context.snapshot.config;
+  context.fields["model"] = model.name.slice(0, 256);
+  context.fields["upstream"] = model.upstream.name;
+  context.fields["stream"] = request.stream;
+  const { lease: first, headers } = await admission.admit(request);
+  const stopWatching = watchClient(context);
+  try {
+    context.limit(request.deadlineMs, deadlineError);
+    const result = await upstreams.call(first, {
+      model,
+      body: chatFor,
+      renew: (lease) => admission.renew(lease, request),
+      requestId: context.id,
+      signal: context.signal,
+      idleTimeoutMs: gateway.idle_timeout_s * 1000,
+    });
+    if (result.attempts > 1) context.fields["attempts"] = result.attempts;
+    if (result.ok) return { ok: true, lease: result.lease, reply: result.reply, headers };
+    await giveUp(result, services);
+    return { ok: false, error: failureError(result.failure, model.upstream.key), headers };
+  } finally {
+    stopWatching();
+  }
+}
+
+async function giveUp(refusal: UpstreamRefusal, services: Services): Promise<void> {
+  const { lease, billed } = refusal;
+  await (billed ? services.admission.charge(lease) : services.admission.release(lease));
+}
+
+/** Until the upstream has answered, the request's signal tells that the client is gone; after that its stream does. */
+export function watchClient(context: RequestContext): () => void {
+  const { signal } = context.request;
+  const onAbort = (): void => context.abort(clientGone());
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  return () => signal.removeEventListener("abort", onAbort);
+}
+
+function clientGone(): SynthError {
+  return new SynthError("The client closed the connection", {
+    code: "client_closed_request",
+    status: 499,
+  });
+}
+
+function deadlineError(): SynthError {
+  return new SynthError("The request took longer than its time limit", {
+    code: "request_deadline_exceeded",
+    status: 504,
+    hint: "The operator can raise [gateway] request_deadline_s",
+  });
+}
