@@ -14,7 +14,7 @@ export function before<T>(
   clock: Clock,
 ): Promise<T | typeof LATE> {
   return new Promise((resolve, reject) => {
-    const cancel = clock.after(end - clock.monotonic(), () => resolve(LATE));
+    const cancel = clock.after(Math.max(0, end - clock.monotonic()), () => resolve(LATE));
     promise.then((value) => {
       cancel();
       resolve(value);

@@ -29,13 +29,14 @@ export function isNoScript(text: string): boolean {
  * @param text the error reply
  */
 export function redisRefusal(what: string, text: string): SynthError {
-  const trouble = troubleOf(text);
+  const trouble = redisTrouble(text);
   const said = shorten(text);
   if (trouble !== null) return storeUnavailable(`Redis cannot run ${what}: ${said}`, trouble);
   return new SynthError(`Redis refused ${what}: ${said}`, { code: "store_error", status: 500 });
 }
 
-function troubleOf(text: string): StoreTrouble | null {
+/** The state of the server that an error reply tells of; `null` when it is about the command. */
+export function redisTrouble(text: string): StoreTrouble | null {
   const word = text.slice(0, 32).split(/[ :]/, 1)[0] ?? "";
   if (NOT_READY.has(word)) return "not_ready";
   if (AUTH.has(word)) return "auth";

@@ -14,7 +14,7 @@ import { Redis } from "@upstash/redis/cloudflare";
 import { type Clock, systemClock } from "../clock.ts";
 import { SynthError } from "../errors.ts";
 import { before, LATE } from "./deadline.ts";
-import { isNoScript, redisRefusal } from "./redis_reply.ts";
+import { isNoScript, redisRefusal, redisTrouble } from "./redis_reply.ts";
 import type { RedisPort, RedisReply, RedisScript } from "./redis.ts";
 import { storeUnavailable } from "./unavailable.ts";
 
@@ -241,7 +241,9 @@ function isReply(value: unknown): value is RedisReply {
 function requestError(error: unknown): SynthError {
   const name = error instanceof Error ? error.name : "";
   if (name === "UpstashError") {
-    return redisRefusal("a request", error instanceof Error ? error.message : "");
+    // Commands that are refused have entries in the answer: this is about the whole request.
+    const trouble = redisTrouble(error instanceof Error ? error.message : "");
+    return storeUnavailable("Upstash refused a request", trouble ?? "protocol");
   }
   if (name === "UpstashJSONParseError") {
     return storeUnavailable("Upstash answered something that is not JSON", "protocol");
