@@ -1,6 +1,6 @@
 import type { SseParser } from "./parser.ts";
 
-const BUFFER_BYTES = 64 * 1024;
+const BUFFER_BYTES = 16 * 1024;
 
 /** A stream read by hand: what a translation loop needs, without the cost of an iterator. */
 export interface ByteReader {
