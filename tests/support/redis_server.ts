@@ -60,8 +60,13 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     const { child } = running ?? {};
     running = null;
     if (child === undefined) return;
-    child.kill("SIGCONT");
-    child.kill(signal);
+    try {
+      child.kill("SIGCONT");
+      child.kill(signal);
+    } catch (error) {
+      // It ended by itself, as after SHUTDOWN.
+      if (!(error instanceof TypeError)) throw error;
+    }
     await child.status;
   }
 

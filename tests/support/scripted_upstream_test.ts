@@ -89,12 +89,12 @@ Deno.test("startUpstream fails the test that sent a broken history", async () =>
   const tool = { role: "tool", tool_call_id: "c1", content: "ok" };
   const good = [[user], [user, call, tool], [{ role: "system", content: "s" }, user]];
   const bad: [string, unknown[]][] = [
-    ["before the outputs", [user, call, user]],
-    ["no call waits", [user, tool]],
-    ["ends before", [user, call]],
-    ["system message", [user, { role: "system", content: "s" }]],
-    ["foreign part", [{ role: "user", content: [{ type: "input_text", text: "x" }] }]],
-    ["no content", [{ role: "assistant", content: null }]],
+    ["the outputs of c1 are missing", [user, call, user]],
+    ["no call waits for", [user, tool]],
+    ["c1", [user, call]],
+    ["system", [user, { role: "system", content: "s" }]],
+    ["input_text", [{ role: "user", content: [{ type: "input_text", text: "x" }] }]],
+    ["content", [{ role: "assistant", content: null }]],
     ["role", [{ role: "critic", content: "x" }]],
   ];
   for (const messages of good) {

@@ -46,6 +46,8 @@ export interface UpstashProxy extends AsyncDisposable {
   readonly roundTrips: number;
   /** Commands that were sent to Redis. */
   readonly commands: number;
+  /** The scripts that came with EVAL, as they came. */
+  readonly scripts: readonly string[];
   /** Faults for the next requests, first in, first out. Requests beyond them are answered well. */
   inject(...faults: ProxyFault[]): void;
   /** Forgets faults that no request has met. */
@@ -64,6 +66,7 @@ interface State {
   readonly faults: ProxyFault[];
   readonly late: Set<() => void>;
   readonly watchers: Set<(fault: ProxyFault) => void>;
+  readonly scripts: string[];
   roundTrips: number;
   commands: number;
 }
@@ -76,6 +79,7 @@ export async function startUpstashProxy(redisUrl: string): Promise<UpstashProxy>
     faults: [],
     late: new Set(),
     watchers: new Set(),
+    scripts: [],
     roundTrips: 0,
     commands: 0,
   };
@@ -101,6 +105,7 @@ export async function startUpstashProxy(redisUrl: string): Promise<UpstashProxy>
     get commands() {
       return state.commands;
     },
+    scripts: state.scripts,
     inject: (...faults) => void state.faults.push(...faults),
     clear: () => void state.faults.splice(0),
     release: () => releaseLate(state),
@@ -209,6 +214,7 @@ async function run(
   base64: boolean,
 ): Promise<Answer> {
   state.commands++;
+  if (String(command[0]).toUpperCase() === "EVAL") state.scripts.push(String(command[1]));
   const [name = "", ...args] = translate(command);
   try {
     return { result: encode(await state.redis.callBuffer(name, ...args), base64, true) };
