@@ -15,7 +15,7 @@ import {
   stateOf,
 } from "./sqlite_book.ts";
 import { findEvent, writeEvent } from "./sqlite_journal.ts";
-import { chargeLoosely } from "./sqlite_leases.ts";
+import { chargeLoosely } from "./sqlite_settle.ts";
 import { findSession } from "./sqlite_sessions.ts";
 
 /** A session must be there; keys and orgs are made by their first limit. */

@@ -54,6 +54,14 @@ export interface ModelSession {
   memory: { hash: string; tokens: number }[];
 }
 
+/** A line of the journal. */
+export interface ModelEvent {
+  readonly amounts: Amounts;
+  readonly overrun: Amounts;
+  readonly sessionId: string | null;
+  readonly keyId: string;
+}
+
 interface ModelLease {
   state: "open" | "settled" | "released" | "expired";
   readonly ref: LeaseRef;
@@ -77,8 +85,7 @@ export class ModelLedger {
   readonly keys: Map<string, ModelScope> = new Map();
   readonly org: ModelScope = newScope("org");
   readonly leases: Map<string, ModelLease> = new Map();
-  readonly journal: Map<string, { amounts: Amounts; overrun: Amounts; sessionId: string | null }> =
-    new Map();
+  readonly journal: Map<string, ModelEvent> = new Map();
   readonly #operations: Set<string> = new Set();
 
   constructor(now: number) {
@@ -367,6 +374,7 @@ export class ModelLedger {
       amounts: actual,
       overrun: mapAmounts((metric) => positive(actual[metric] - granted[metric])),
       sessionId: input.lease.sessionId,
+      keyId: input.lease.keyId,
     });
     if (lease === undefined) this.leases.set(input.lease.leaseId, stub(input.lease, "settled"));
     else lease.state = "settled";
@@ -406,6 +414,7 @@ export class ModelLedger {
         amounts: lease.held,
         overrun: NOTHING,
         sessionId: lease.ref.sessionId,
+        keyId: lease.ref.keyId,
       });
       lease.state = "expired";
       expired++;
@@ -416,8 +425,8 @@ export class ModelLedger {
   record(input: RecordUsage): boolean | null {
     const session = this.sessions.get(input.sessionId);
     if (session === undefined) return null;
-    const id = `ref_${input.referenceId}`;
-    if (this.journal.get(id)?.sessionId === input.sessionId) return false;
+    const id = `ref_${input.referenceId} ${input.sessionId}`;
+    if (this.journal.has(id)) return false;
     const scopes = [session.scope, this.key(input.keyId), this.org];
     for (const scope of scopes) this.#tick(scope);
     this.#chargeLoosely(scopes, input.amounts);
@@ -425,6 +434,7 @@ export class ModelLedger {
       amounts: input.amounts,
       overrun: NOTHING,
       sessionId: input.sessionId,
+      keyId: input.keyId,
     });
     return true;
   }
@@ -610,11 +620,11 @@ function positive(amount: bigint): bigint {
   return amount > 0n ? amount : 0n;
 }
 
-/** Sum over the journal: what every scope's `used` must equal. */
-export function journalTotal(model: ModelLedger, sessionId: string | null): Amounts {
+/** Sum over the lines of the journal that `pick` wants: what a scope's `used` must equal. */
+export function journalTotal(model: ModelLedger, pick: (event: ModelEvent) => boolean): Amounts {
   const total: Record<Metric, bigint> = { ...NOTHING };
   for (const event of model.journal.values()) {
-    if (sessionId !== null && event.sessionId !== sessionId) continue;
+    if (!pick(event)) continue;
     for (const metric of METRICS) total[metric] += event.amounts[metric];
   }
   return total;

@@ -1,0 +1,184 @@
+/** Granting leases in SQLite, inside one transaction. @module */
+import type { DatabaseSync } from "node:sqlite";
+import { type LimitState, NOTHING } from "../limits.ts";
+import { decide, type Unaffordable } from "./decide.ts";
+import type { Grant, PrefixCandidate, Refusal, ReserveInput } from "./ledger.ts";
+import {
+  advance,
+  freesAt,
+  hold,
+  inForce,
+  makeScope,
+  row,
+  type ScopeRow,
+  stateOf,
+} from "./sqlite_book.ts";
+import {
+  findLease,
+  insertLease,
+  type LeaseRow,
+  limitsOf,
+  newestLimit,
+  scopesOf,
+} from "./sqlite_lease_rows.ts";
+import {
+  createSession,
+  findActive,
+  findSession,
+  overReason,
+  scopeOfSession,
+  type SessionRow,
+  touchSession,
+} from "./sqlite_sessions.ts";
+
+/** Grants a lease or says why not (see {@linkcode SessionLedger.reserve}). */
+export function reserve(db: DatabaseSync, input: ReserveInput, raw: number): Grant | Refusal {
+  const { org, user, keyId } = input;
+  const known = findLease(db, org, input.leaseId);
+  if (known?.state === "released") {
+    return { granted: false, sessionId: known.ref.sessionId, reason: "released" };
+  }
+  if (known !== null) return grantOf(known, limitsOf(scopesOf(db, known.ref, raw)));
+
+  const attached = attach(db, input, raw);
+  if ("reason" in attached) return { granted: false, ...attached };
+  const fresh = attached.fresh;
+  let session = attached.session;
+  const others = [
+    makeScope(db, org, "key", keyId, raw),
+    makeScope(db, org, "org", org, raw),
+  ];
+  const own = session === null ? null : scopeOfSession(db, org, session, raw);
+  const deciding = [
+    ...(fresh === null ? [] : fresh.limits.map(untouched)),
+    ...[...(own === null ? [] : [own]), ...others].flatMap((scope) =>
+      scope.limits.filter((limit) => inForce(limit, scope.now))
+    ),
+  ].filter((limit) => inForce(limit, raw));
+
+  const inputTokens = own === null ? input.inputBound : inputBound(db, own, input);
+  const decision = decide(deciding, input, inputTokens);
+  if (!decision.ok) {
+    if (session !== null && own !== null && session.idleMs !== null) {
+      touchSession(db, org, session.id, own);
+    }
+    return refusalOf(db, decision, session, own === null ? others : [own, ...others]);
+  }
+
+  if (fresh !== null) {
+    session = createSession(db, { org, user, keyId, makeActive: true, spec: fresh }, raw);
+  }
+  const scopes = session === null
+    ? others
+    : [own ?? scopeOfSession(db, org, session, raw), ...others];
+  for (const scope of scopes) {
+    advance(db, scope, NOTHING);
+    for (const limit of scope.limits) hold(db, limit, decision.held[limit.metric]);
+  }
+  if (session !== null && scopes[0] !== undefined) touchSession(db, org, session.id, scopes[0]);
+  const lease: LeaseRow = {
+    state: "open",
+    ref: { leaseId: input.leaseId, org, keyId, sessionId: session?.id ?? null },
+    user,
+    model: input.model,
+    priceVersion: input.priceVersion,
+    opened: fresh !== null,
+    inputTokens,
+    outputTokens: decision.clamped ? decision.output : null,
+    held: decision.held,
+    expiresAt: raw + input.ttlMs,
+    grantedAtLimit: newestLimit(scopes),
+    expiredAtLimit: 0n,
+    expiredClocks: [],
+  };
+  insertLease(db, lease, null);
+  return grantOf(lease, limitsOf(scopes));
+}
+
+function refusalOf(
+  db: DatabaseSync,
+  { limit, reason, asked }: Unaffordable<LimitState>,
+  session: SessionRow | null,
+  scopes: readonly ScopeRow[],
+): Refusal {
+  const windowed = reason === "exceeded" || reason === "reserved";
+  for (const scope of scopes) {
+    const known = scope.limits.find((one) => one === limit);
+    if (known === undefined) continue;
+    return {
+      granted: false,
+      sessionId: session?.id ?? null,
+      reason,
+      limit: stateOf(known),
+      asked,
+      freesAt: windowed ? freesAt(db, scope, known, asked) : null,
+    };
+  }
+  return { granted: false, sessionId: session?.id ?? null, reason, limit, asked, freesAt: null };
+}
+
+type Attached =
+  | { session: SessionRow | null; fresh: null }
+  | { session: null; fresh: Extract<ReserveInput["session"], { kind: "auto" }>["open"] }
+  | { sessionId: string; reason: "session_unknown" | "session_ended" | "session_expired" };
+
+function attach(db: DatabaseSync, input: ReserveInput, raw: number): Attached {
+  if (input.session.kind === "none") return { session: null, fresh: null };
+  let session: SessionRow | null;
+  let id: string;
+  if (input.session.kind === "id") {
+    id = input.session.id;
+    session = findSession(db, input.org, id);
+  } else {
+    const active = findActive(db, input.org, input.user);
+    if (active !== null && reasonOver(db, input.org, active, raw) === null) {
+      return { session: active, fresh: null };
+    }
+    id = input.session.open.id;
+    session = findSession(db, input.org, id);
+    if (session === null) return { session: null, fresh: input.session.open };
+  }
+  if (session === null) return { sessionId: id, reason: "session_unknown" };
+  const reason = reasonOver(db, input.org, session, raw);
+  return reason === null ? { session, fresh: null } : { sessionId: id, reason };
+}
+
+function reasonOver(db: DatabaseSync, org: string, session: SessionRow, raw: number) {
+  return overReason(session, scopeOfSession(db, org, session, raw).now);
+}
+
+/** A limit that nothing was counted for: of a session that is not opened yet. */
+function untouched(spec: Omit<LimitState, "scope" | "held" | "charged" | "overrun">): LimitState {
+  return { ...spec, scope: "session", held: 0n, charged: 0n, overrun: 0n };
+}
+
+function inputBound(
+  db: DatabaseSync,
+  scope: ScopeRow,
+  input: { inputBound: number; prefixes: readonly PrefixCandidate[] },
+): number {
+  for (const { hash, rest } of input.prefixes) {
+    const known = row(
+      db,
+      "SELECT tokens FROM prefixes WHERE scope = ? AND hash = ?",
+      scope.no,
+      hash,
+    );
+    if (known !== undefined) return Math.min(input.inputBound, Number(known["tokens"]) + rest);
+  }
+  return input.inputBound;
+}
+
+function grantOf(lease: LeaseRow, limits: LimitState[]): Grant {
+  const { ref, opened, outputTokens, inputTokens, held, expiresAt } = lease;
+  return {
+    granted: true,
+    lease: ref,
+    opened,
+    outputTokens,
+    inputTokens,
+    held,
+    expiresAt,
+    limits,
+  };
+}
