@@ -60,6 +60,14 @@ Deno.test("UpstashTransport takes scripts of one turn along in one request", () 
     assertEquals(proxy.roundTrips - before, 2);
   }));
 
+Deno.test("UpstashTransport asks Upstash to lock only the keys that a script names", () =>
+  withProxy(async (proxy, port) => {
+    const lua = `return 1 -- ${crypto.randomUUID()}`;
+    await port.script({ name: "one", lua }, [], []);
+    await port.script({ name: "again", lua }, [], []);
+    assertEquals(proxy.scripts, [`#!lua flags=allow-key-locking\n${lua}`]);
+  }));
+
 Deno.test("UpstashTransport splits large scripts over requests and refuses what no request holds", () =>
   withProxy(async (proxy, port) => {
     const store = { name: "store", lua: "return redis.call('SET', KEYS[1], ARGV[1])" };
@@ -109,14 +117,14 @@ for (const [fault, reason] of FAULTS) {
     withProxy(async (proxy, port) => {
       const key = crypto.randomUUID();
       proxy.inject(fault, fault);
-      const pipeline = await unavailable(() => port.pipeline([["PING"]]), 300);
+      const pipeline = await unavailable(() => port.pipeline([["PING"]]), 500);
       assertEquals(pipeline.details["reason"], reason);
-      const script = await unavailable(() => port.script(once, [key, `${key}:1`], []), 300);
+      const script = await unavailable(() => port.script(once, [key, `${key}:1`], []), 500);
       assertEquals(script.details["reason"], reason);
       proxy.release();
       assertEquals(await port.pipeline([["ECHO", "mine"]]), ["mine"]);
       assertEquals(await port.script(once, [key, `${key}:2`], []), await redis.cli("GET", key));
-    }, { deadlineMs: 300 }));
+    }, { deadlineMs: 500 }));
 }
 
 Deno.test("UpstashTransport sends again what got no answer, a bounded number of times", () =>
@@ -153,11 +161,11 @@ Deno.test("UpstashTransport says that nobody listens", async () => {
 Deno.test("UpstashTransport passes on that Redis behind it is gone, and recovers", async () => {
   await using own = await startRedis();
   await using proxy = await startUpstashProxy(own.url);
-  const port = new UpstashTransport({ url: proxy.url, token: proxy.token, deadlineMs: 300 });
+  const port = new UpstashTransport({ url: proxy.url, token: proxy.token, deadlineMs: 500 });
   assertEquals(await port.pipeline([["PING"]]), ["PONG"]);
   own.pause();
   assertEquals(
-    (await unavailable(() => port.pipeline([["PING"]]), 300)).details["reason"],
+    (await unavailable(() => port.pipeline([["PING"]]), 500)).details["reason"],
     "timeout",
   );
   own.resume();
