@@ -93,7 +93,8 @@ export function makeScope(
 ): ScopeRow {
   const found = findScope(db, org, kind, id, raw);
   if (found !== null) return found;
-  run(db, "INSERT INTO scopes (org, kind, id, clock) VALUES (?, ?, ?, ?)", org, kind, id, raw);
+  const clock = kind === "session" ? raw : 0;
+  run(db, "INSERT INTO scopes (org, kind, id, clock) VALUES (?, ?, ?, ?)", org, kind, id, clock);
   const made = findScope(db, org, kind, id, raw);
   if (made === null) throw new Error("A scope that was just made is there");
   return made;

@@ -381,7 +381,10 @@ class Run {
 function checkLaw2(grant: Grant, model: ModelLedger): void {
   for (const limit of grant.limits) {
     if (limit.kind !== "hard" || grant.held[limit.metric] === 0n) continue;
-    if (!isInForce(limit, model.now)) continue;
+    const { keyId, sessionId } = grant.lease;
+    const id = limit.scope === "key" ? keyId : sessionId ?? "";
+    const scope = model.scope(limit.scope, id);
+    if (scope === undefined || !isInForce(limit, model.timeOf(scope))) continue;
     if (used(limit) + limit.held > limit.value) throw new Error(`law 2: ${show(limit)}`);
   }
 }
