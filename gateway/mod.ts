@@ -12,6 +12,7 @@
  *
  * @module
  */
+export { createSealer, generateSealKey, parseSealKeys, type Sealer } from "./bridge/seal.ts";
 export { createGateway } from "./gateway.ts";
 export type * from "./options.ts";
 export type * from "./sessions/admission.ts";

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { SynthError } from "../errors.ts";
 import { newId } from "../ids.ts";
 import type { Document, DocumentStore } from "../storage/document_store.ts";
-import { equalHashes, hashKey, newKey } from "./key.ts";
+import { equalHashes, hashKey, hasKeyShape, newKey } from "./key.ts";
 import { decodeRecord, encodeRecord, type KeyRecord } from "./key_record.ts";
 import { isScope, type KeyLimit, type Scope } from "./principal.ts";
 
@@ -71,6 +71,26 @@ export class KeyStore {
    * @throws {SynthError} 400 `invalid_key_options`; 503 when the store is down
    */
   async create(options: NewKey): Promise<MadeKey> {
+    return await this.#add(this.#fields(options));
+  }
+
+  /**
+   * Takes up a key that {@linkcode newKey} made elsewhere, such as the one in a file that was there before this store. One that is known
+   * stays as it is, ended or not. Of callers that take up the same key at the same time all get the same record.
+   *
+   * @throws {SynthError} 400 `invalid_key_options`; 503 when the store is down
+   */
+  async adopt(key: string, options: NewKey): Promise<KeyRecord> {
+    check(hasKeyShape(key), "text");
+    const hash = hashKey(key);
+    const known = await this.lookup(hash);
+    if (known !== null) return known;
+    const record: KeyRecord = { ...this.#fields(options), hash, hint: key.slice(-4) };
+    if (await this.#put(record)) return record;
+    return await this.lookup(hash) ?? record;
+  }
+
+  #fields(options: NewKey): Omit<KeyRecord, "hash" | "hint"> {
     const now = this.#clock.now();
     const { org, user, name = "", expiresAt = null, limits = [] } = options;
     const scopes = [...new Set(options.scopes)];
@@ -89,7 +109,7 @@ export class KeyStore {
       createdAt: now,
       expiresAt,
     };
-    return await this.#add({ ...rest, revokedAt: null, replacedAt: null });
+    return { ...rest, revokedAt: null, replacedAt: null };
   }
 
   /** The record of the key with this hash; `null` when there is none. Ended ones are given too: look at their times. */
@@ -170,16 +190,21 @@ export class KeyStore {
   async #add(fields: Omit<KeyRecord, "hash" | "hint">): Promise<MadeKey> {
     const key = newKey();
     const record: KeyRecord = { ...fields, hash: hashKey(key), hint: key.slice(-4) };
+    if (!await this.#put(record)) {
+      throw new SynthError("The random source repeats itself", { code: "no_entropy" });
+    }
+    return { key, record };
+  }
+
+  /** Whether it was new. */
+  async #put(record: KeyRecord): Promise<boolean> {
     const put = await this.#store.put(ORG, COLLECTION, record.hash, encodeRecord(record), {
       ifVersion: 0,
       index: record.org,
       ttlMs: this.#timeToLive(record),
     });
-    if (put === null) {
-      throw new SynthError("The random source repeats itself", { code: "no_entropy" });
-    }
     this.#changed(record.hash);
-    return { key, record };
+    return put !== null;
   }
 
   async #replace(document: Document, record: KeyRecord): Promise<boolean> {

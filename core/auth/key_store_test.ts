@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertFalse, assertNotEquals, assertRejects } from "@std/assert";
 import { SynthError } from "../errors.ts";
-import { hashKey } from "./key.ts";
+import { hashKey, newKey } from "./key.ts";
 import { KeyStore, type NewKey } from "./key_store.ts";
 import type { KeyLimit } from "./principal.ts";
 import { withStore } from "./testing/store.ts";
@@ -225,5 +225,20 @@ Deno.test("KeyStore lookup opens no door to a record that is damaged, or of anot
       const error = await assertRejects(() => keys.lookup(id), SynthError);
       assertEquals([error.code, error.status], ["key_store_unavailable", 503]);
     }
+  });
+});
+
+Deno.test("KeyStore adopt takes up a key once and never revives one", async () => {
+  await withStore(async ({ clock, documents }) => {
+    const keys = new KeyStore(documents, { clock });
+    const key = newKey();
+    const records = await Promise.all(
+      [1, 2, 3].map(() => new KeyStore(documents, { clock }).adopt(key, OPTIONS)),
+    );
+    assertEquals(new Set(records.map((record) => record.keyId)).size, 1);
+    assertEquals(await keys.lookup(hashKey(key)), records[0] ?? null);
+    assert(await keys.revoke("acme", records[0]?.keyId ?? ""));
+    assertNotEquals((await keys.adopt(key, OPTIONS)).revokedAt, null);
+    await assertRejects(() => keys.adopt("short", OPTIONS), SynthError, "text");
   });
 });

@@ -17,7 +17,13 @@ const GUARDED: Readonly<Record<string, ReadonlySet<string>>> = {
 const GUARDED_SECTIONS: ReadonlySet<string> = new Set(["upstreams", "sessions", "queue", "train"]);
 
 /** Of a model: where its requests go and what they are said to cost. */
-const GUARDED_OF_MODELS: ReadonlySet<string> = new Set(["upstream", "model", "price", "fallback"]);
+const GUARDED_OF_MODELS: ReadonlySet<string> = new Set([
+  "upstream",
+  "model",
+  "price",
+  "bounds",
+  "fallback",
+]);
 
 /** Whether a setting counts only in the user's file, the environment or an explicit `--config`. */
 export function isGuarded(path: ConfigPath): boolean {
