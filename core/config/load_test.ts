@@ -66,6 +66,8 @@ Deno.test("loadConfig takes the example of the documentation", async () => {
     cache_write: null,
     output: 0.3,
     reasoning: null,
+    per_call: null,
+    tiers: [],
   });
   assertEquals(config.models.get("local-*")?.model, null);
 });

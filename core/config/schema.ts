@@ -67,12 +67,24 @@ const upstream = z.strictObject({
   path: ["api_key_file"],
 });
 
-const price = z.strictObject({
+const rates = {
   input: usd,
   cached_input: usd.nullable().default(null),
   cache_write: usd.nullable().default(null),
   output: usd,
   reasoning: usd.nullable().default(null),
+};
+
+const price = z.strictObject({
+  ...rates,
+  per_call: usd.nullable().default(null),
+  tiers: z.array(z.strictObject({ above_input_tokens: tokens, ...rates })).max(7).default([]),
+});
+
+const bounds = z.strictObject({
+  image_tokens: count.nullable().default(null),
+  audio_tokens: count.nullable().default(null),
+  file_tokens: count.nullable().default(null),
 });
 
 const model = z.strictObject({
@@ -81,6 +93,7 @@ const model = z.strictObject({
   price: z.union([z.literal("free"), price]).nullable().default(null),
   context_window: tokens.nullable().default(null),
   max_output_tokens: tokens.nullable().default(null),
+  bounds: bounds.nullable().default(null),
   stop_tool: z.enum(["off", "offer", "force"]).default("offer"),
   fallback: z.array(text).max(16).default([]),
 }).refine(

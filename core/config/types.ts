@@ -45,12 +45,27 @@ export interface UpstreamConfig {
 }
 
 /** USD per million tokens. `null`: the part is billed as `input` (cache) or `output` (reasoning). */
-export interface PriceConfig {
+export interface RatesConfig {
   readonly input: number;
   readonly cached_input: number | null;
   readonly cache_write: number | null;
   readonly output: number;
   readonly reasoning: number | null;
+}
+
+/** What a model costs. */
+export interface PriceConfig extends RatesConfig {
+  /** USD for every call, beside its tokens. */
+  readonly per_call: number | null;
+  /** Rates of requests with a larger input. @default {[]} */
+  readonly tiers: readonly (RatesConfig & { readonly above_input_tokens: number })[];
+}
+
+/** Tokens that one image, audio clip or file can cost at most. `null`: not known, which a hard limit refuses. */
+export interface BoundsConfig {
+  readonly image_tokens: number | null;
+  readonly audio_tokens: number | null;
+  readonly file_tokens: number | null;
 }
 
 /** `[models."NAME"]`: a model that clients can ask for. A name that ends in `*` is a prefix pattern. */
@@ -65,6 +80,8 @@ export interface ModelConfig {
   readonly context_window: number | null;
   /** In tokens. */
   readonly max_output_tokens: number | null;
+  /** Overrules the price book's bounds. */
+  readonly bounds?: BoundsConfig | null;
   /** Whether `__internal_stop` is added. @default {"offer"} */
   readonly stop_tool: "off" | "offer" | "force";
   /** Models to try when this one fails, in order. */

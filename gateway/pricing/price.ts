@@ -4,6 +4,8 @@
  * @module
  */
 
+import { ceilCost } from "@synth/core";
+
 /** Rates from one size of input on. All in nano-USD per million tokens. */
 export interface Rates {
   readonly input: bigint;
@@ -57,19 +59,18 @@ export const FREE: Price = {
   }],
 };
 
-const MILLION = 1_000_000n;
-
 /** Nano-USD of one call: the exact sum, rounded up once. */
 export function costOf(price: Price, usage: TokenUsage): bigint {
   const rates = tierFor(price, usage.input);
   // Providers disagree on whether the parts are inside the whole; a part larger than its whole costs as the part.
   const parts = Math.min(usage.input, usage.cached + usage.cacheWrite);
-  const plainInput = BigInt(usage.input - parts);
-  const plainOutput = BigInt(Math.max(0, usage.output - usage.reasoning));
-  const exact = plainInput * rates.input + BigInt(usage.cached) * rates.cachedInput +
-    BigInt(usage.cacheWrite) * rates.cacheWrite + plainOutput * rates.output +
-    BigInt(usage.reasoning) * rates.reasoning;
-  return (exact + MILLION - 1n) / MILLION + price.perCall;
+  return price.perCall + ceilCost([
+    { tokens: usage.input - parts, nanoPerMillion: rates.input },
+    { tokens: usage.cached, nanoPerMillion: rates.cachedInput },
+    { tokens: usage.cacheWrite, nanoPerMillion: rates.cacheWrite },
+    { tokens: Math.max(0, usage.output - usage.reasoning), nanoPerMillion: rates.output },
+    { tokens: usage.reasoning, nanoPerMillion: rates.reasoning },
+  ]);
 }
 
 /** The highest rates that can apply to a call of at most `maxInputTokens`: what a reserve must hold. */

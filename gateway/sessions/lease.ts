@@ -15,3 +15,8 @@ export interface Lease {
 export function unmetered(id: string): Lease {
   return { id, maxOutputTokens: null } as Lease;
 }
+
+/** A lease that the ledger granted. For admission alone. */
+export function metered(id: string, maxOutputTokens: number | null): Lease {
+  return { id, maxOutputTokens } as Lease;
+}

@@ -1,0 +1,87 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import fc from "fast-check";
+import type { ChatMessage, ChatRequest } from "../bridge/chat.ts";
+import { type InputBounds, UNBOUNDED } from "../pricing/price_book.ts";
+import { boundInput } from "./input_bound.ts";
+import { portablePrefixHash } from "./prefix_hash.ts";
+
+const IMAGES: InputBounds = { imageTokens: 1000, audioTokens: null, fileTokens: null };
+
+function chat(messages: ChatMessage[], more: Partial<ChatRequest> = {}): ChatRequest {
+  return { model: "m", messages, stream: true, ...more };
+}
+
+function bound(request: ChatRequest, bounds = UNBOUNDED) {
+  return boundInput(request, bounds, portablePrefixHash);
+}
+
+Deno.test("boundInput() is never below the UTF-8 bytes of the text", () => {
+  fc.assert(fc.property(fc.array(fc.string({ unit: "binary" }), { maxLength: 8 }), (texts) => {
+    const bytes = texts.reduce((n, t) => n + new TextEncoder().encode(t).length, 0);
+    const messages = texts.map((content): ChatMessage => ({ role: "user", content }));
+    assert(bound(chat(messages)).tokens >= bytes);
+  }));
+});
+
+Deno.test("boundInput() offers the end of the request before as a prefix of the next one", () => {
+  const turns: ChatMessage[] = [{ role: "system", content: "s" }, { role: "user", content: "hi" }];
+  const first = bound(chat(turns));
+  const next = bound(chat([...turns, { role: "assistant", content: "yo" }, {
+    role: "user",
+    content: "more",
+  }]));
+  const known = next.prefixes.find((p) => p.hash === first.hash);
+  assert(known);
+  assert(known.rest < 150, `only what is new counts: ${known.rest}`);
+  assertEquals(next.prefixes[0]?.hash, next.hash);
+});
+
+Deno.test("boundInput() names a different conversation differently", () => {
+  const base = chat([{ role: "user", content: "hi" }]);
+  const hashes = [
+    base,
+    chat([{ role: "user", content: "ho" }]),
+    { ...base, model: "n" },
+    { ...base, tools: [{ type: "function" as const, function: { name: "f", parameters: {} } }] },
+    { ...base, response_format: { type: "json_object" } },
+  ].map((request) => bound(request).hash);
+  assertEquals(new Set(hashes).size, hashes.length);
+});
+
+Deno.test("boundInput() counts an image by its bound and not by its bytes", () => {
+  const url = `data:image/png;base64,${"A".repeat(300_000)}`;
+  const request = chat([{ role: "user", content: [{ type: "image_url", image_url: { url } }] }]);
+  const known = bound(request, IMAGES);
+  assert(known.tokens > 1000 && known.tokens < 1500, String(known.tokens));
+  assertEquals(known.unmeterable, null);
+  assertEquals(bound(request).unmeterable, "messages[0].content[0]: image_url");
+  // The hash still covers the image.
+  const other = chat([{
+    role: "user",
+    content: [{ type: "image_url", image_url: { url: url + "B" } }],
+  }]);
+  assertNotEquals(bound(other, IMAGES).hash, known.hash);
+});
+
+Deno.test("boundInput() does not take text that poses as an image for free", () => {
+  const url = 'é\n"'.repeat(1000);
+  const request = chat([{ role: "user", content: [{ type: "image_url", image_url: { url } }] }]);
+  assert(bound(request, IMAGES).tokens > 4000);
+});
+
+Deno.test("boundInput() names fields that nothing bounds", () => {
+  const hi: ChatMessage[] = [{ role: "user", content: "hi" }];
+  assertEquals(bound(chat(hi, { web_search_options: {} })).unmeterable, "web_search_options");
+  assertEquals(bound(chat(hi, { service_tier: "priority" })).unmeterable, "service_tier");
+  assertEquals(bound(chat(hi, { service_tier: "flex" })).unmeterable, null);
+});
+
+Deno.test("boundInput() offers at most 64 prefixes, the longest first", () => {
+  const messages = Array.from({ length: 500 }, (_, i): ChatMessage => ({
+    role: i % 2 ? "assistant" : "user",
+    content: `${i}`,
+  }));
+  const { prefixes } = bound(chat(messages));
+  assert(prefixes.length <= 64 && prefixes.length > 20);
+  for (let i = 1; i < prefixes.length; i++) assert(prefixes[i]!.rest > prefixes[i - 1]!.rest);
+});
