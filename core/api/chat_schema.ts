@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { SynthError } from "../errors.ts";
+import { requestError } from "./responses_issue.ts";
 
 /** The part of a Chat Completions body that the gateway looks at; all else goes to the upstream as it is. */
 export interface ChatCompletionsRequest {
@@ -25,3 +27,17 @@ export const ChatCompletionsSchema: z.ZodType<ChatCompletionsRequest> = z.looseO
   max_completion_tokens: z.int().min(1).nullish(),
   n: z.int().min(1).max(128).nullish(),
 });
+
+/**
+ * Checks a parsed JSON body, once.
+ *
+ * @throws {SynthError} 400 `invalid_type`, `invalid_value` or `missing_required_parameter`, with the path of the field in `param`
+ */
+export function parseChatRequest(body: unknown): ChatCompletionsRequest {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    throw new SynthError("The body must be a JSON object", { code: "invalid_type", status: 400 });
+  }
+  const result = ChatCompletionsSchema.safeParse(body);
+  if (!result.success) throw requestError(result.error, body, []);
+  return result.data;
+}

@@ -1,11 +1,9 @@
 /** `POST .../responses`: from the body to the answer. @module */
-import { SynthError } from "@synth/core";
+import type { SynthError } from "@synth/core";
 import { parseResponsesRequest, type ResponsesRequest } from "@synth/core/api";
 import { type ClientTraits, clientTraits } from "../bridge/client_traits.ts";
-import { EventWriter } from "../bridge/event_writer.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
 import { planTurn, withMaxOutput } from "../bridge/request/plan_turn.ts";
-import { type EventSink, NullSink } from "../bridge/stream/sink.ts";
 import { streamErrorOf } from "../bridge/upstream_error.ts";
 import { json } from "../http/json.ts";
 import { readJson } from "../http/read_json.ts";
@@ -16,11 +14,12 @@ import type { Lease } from "../sessions/lease.ts";
 import { openUpstream, watchClient } from "../upstreams/open_upstream.ts";
 import { refuseOtherApi } from "../upstreams/refuse_other_api.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
-import { chatEvents } from "./chat_events.ts";
+import { chatEvents } from "../turn/chat_events.ts";
+import { Turn } from "../turn/turn.ts";
+import { failedResponseError } from "../turn/turn_error.ts";
+import { STREAM_HEADERS, turnStream } from "../turn/turn_stream.ts";
 import { failedStream } from "./failed_stream.ts";
-import { responseStream, STREAM_HEADERS } from "./response_stream.ts";
-import { Turn } from "./turn.ts";
-import { failedResponseError } from "./turn_error.ts";
+import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
 
 /** Answers a request for a response, streamed or whole. */
 export async function createResponse(
@@ -50,46 +49,51 @@ async function answer(
   plan: TurnPlan,
   request: AdmissionRequest,
 ): Promise<Response> {
-  const { profile, key } = request.model.upstream;
+  const { upstream } = request.model;
+  const { gateway } = context.snapshot.config;
   const opened = await openUpstream(context, services, request, (lease) => {
-    return clamped(plan, profile, lease).chat;
+    return clamped(plan, upstream.profile, lease).chat;
   });
   const headers = { ...planHeaders(plan), ...opened.headers };
-  if (!opened.ok) return refused(context, plan, request, opened.error, headers);
+  const making = {
+    plan,
+    clock: context.clock,
+    org: context.principal.org,
+    sealer: services.sealer,
+    stream: request.stream,
+  };
+  if (!opened.ok) return refused(context, making, opened.error, headers);
   const { lease } = opened;
   const events = await chatEvents(opened.reply, services, lease, context);
-  if ("error" in events) return refused(context, plan, request, events.error, headers);
-  const turnOf = (sink: EventSink): Turn =>
-    new Turn({
-      context,
-      admission: services.admission,
-      lease,
-      plan: clamped(plan, profile, lease),
-      sealer: services.sealer,
-      sink,
-      source: events.source,
-      secret: key,
-      idleTimeoutMs: context.snapshot.config.gateway.idle_timeout_s * 1000,
-    });
-  if (!request.stream) return await whole(turnOf(new NullSink()), context, headers);
-  const writer = new EventWriter();
-  const keepaliveMs = context.snapshot.config.gateway.keepalive_s * 1000;
+  if ("error" in events) return refused(context, making, events.error, headers);
+  const translation = new ResponseTranslation(making);
+  const turn = new Turn({
+    context,
+    admission: services.admission,
+    lease,
+    translation,
+    source: events.source,
+    secret: upstream.key,
+    idleTimeoutMs: gateway.idle_timeout_s * 1000,
+  });
+  if (!request.stream) return await whole(turn, translation, context, headers);
   context.streaming = true;
-  const stream = responseStream(turnOf(writer), writer, context.clock, keepaliveMs);
+  const stream = turnStream(turn, translation, context.clock, gateway.keepalive_s * 1000);
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } });
 }
 
 async function whole(
   turn: Turn,
+  translation: ResponseTranslation,
   context: RequestContext,
   headers: Record<string, string>,
 ): Promise<Response> {
   const stopWatching = watchClient(context);
   while (!turn.over) await turn.step();
   stopWatching();
-  const { response, usage } = turn.machine.result;
+  const { response, usage } = translation;
   if (response === null) throw new Error("a turn that is over has a response");
-  if (response.error !== null) throw failedResponseError(response.error);
+  if (response.error !== null) throw context.abortReason ?? failedResponseError(response.error);
   return json(response, 200, {
     ...headers,
     ...(usage.reported ? {} : { "x-bridge-usage": "estimated" }),
@@ -99,15 +103,15 @@ async function whole(
 /** 5xx make agents try again and again; inside a stream a failure costs them far fewer requests. 4xx stay what they are. */
 function refused(
   context: RequestContext,
-  plan: TurnPlan,
-  request: AdmissionRequest,
+  making: ResponseTranslationOptions,
   error: SynthError,
   headers: Record<string, string>,
 ): Response {
-  if (!request.stream || error.status < 500 || context.signal.aborted) throw error;
+  // 503 is ours, when the gateway stops: another one may serve.
+  if (!making.stream || error.status < 500 || error.status === 503) throw error;
   context.fields["error_code"] = error.code;
   context.fields["outcome"] = "failed";
-  const stream = failedStream(plan, streamErrorOf(error), context.clock);
+  const stream = failedStream(making, streamErrorOf(error));
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } });
 }
 

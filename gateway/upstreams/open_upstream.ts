@@ -45,7 +45,8 @@ export async function openUpstream(
       renew: (lease) => admission.renew(lease, request),
       requestId: context.id,
       signal: context.signal,
-      idleTimeoutMs: gateway.idle_timeout_s * 1000,
+      // An answer that is not streamed comes when all of it is there.
+      idleTimeoutMs: request.chat.stream ? gateway.idle_timeout_s * 1000 : request.deadlineMs,
     });
     if (result.attempts > 1) context.fields["attempts"] = result.attempts;
     if (result.ok) return { ok: true, lease: result.lease, reply: result.reply, headers };

@@ -1,6 +1,6 @@
 /** A turn as the body of a streamed answer. @module */
 import type { Clock } from "@synth/core";
-import type { EventWriter } from "../bridge/event_writer.ts";
+import type { Translation } from "./translation.ts";
 import type { Turn } from "./turn.ts";
 import { Watch } from "./watch.ts";
 
@@ -13,29 +13,29 @@ export const STREAM_HEADERS: Readonly<Record<string, string>> = {
 
 /**
  * Events as they come: what one read of the upstream brought leaves as one chunk. The upstream is read only when the client takes
- * what there is. A silent stream carries keepalive events. When the client goes, the upstream is stopped.
+ * what there is. A silent stream carries keepalives. When the client goes, the upstream is stopped.
  */
-export function responseStream(
+export function turnStream(
   turn: Turn,
-  writer: EventWriter,
+  translation: Translation,
   clock: Clock,
   keepaliveMs: number,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  turn.machine.start();
+  translation.start();
   let keepalive: Watch;
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     start(controller) {
       keepalive = new Watch(clock, keepaliveMs, () => {
-        if ((controller.desiredSize ?? -1) < 0 || writer.hasPending) return;
-        turn.machine.keepalive();
-        const bytes = writer.flush();
+        // Not while the client leaves something lying, and not between an answer and its last event.
+        if ((controller.desiredSize ?? -1) < 0 || translation.hasPending || turn.ending) return;
+        translation.keepalive();
+        const bytes = translation.flush();
         if (bytes !== null) controller.enqueue(bytes);
       });
     },
     async pull(controller) {
       while (true) {
-        // A terminal event waits in the writer until the turn is settled.
-        const bytes = turn.machine.done && !turn.over ? null : writer.flush();
+        const bytes = turn.ending ? null : translation.flush();
         if (bytes !== null) {
           keepalive.touch();
           controller.enqueue(bytes);

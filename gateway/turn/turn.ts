@@ -1,20 +1,18 @@
 /**
- * One turn: upstream bytes through parser and machine to events, until the one terminal event, and the settlement before it.
+ * One turn: upstream bytes through the parser to a translation, until its last event, and the settlement before that goes out.
  * A stream and a whole answer are driven by the same steps.
  *
  * @module
  */
-import { type Clock, newId } from "@synth/core";
+import type { Clock } from "@synth/core";
 import { SseParser } from "@synth/core/sse";
-import type { TurnPlan } from "../bridge/plan.ts";
-import type { Sealed, Sealer } from "../bridge/seal.ts";
-import { ResponseMachine, type TurnEnd } from "../bridge/stream/machine.ts";
-import type { EventSink } from "../bridge/stream/sink.ts";
+import type { TurnEnd } from "../bridge/stream/machine.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { Admission } from "../sessions/admission.ts";
 import type { Lease } from "../sessions/lease.ts";
 import { withoutKey } from "../upstreams/failure_error.ts";
 import type { ByteSource } from "../upstreams/transport.ts";
+import type { Translation } from "./translation.ts";
 import { turnError } from "./turn_error.ts";
 import { Watch } from "./watch.ts";
 
@@ -23,9 +21,7 @@ export interface TurnOptions {
   readonly context: RequestContext;
   readonly admission: Admission;
   readonly lease: Lease;
-  readonly plan: TurnPlan;
-  readonly sealer: Sealer | null;
-  readonly sink: EventSink;
+  readonly translation: Translation;
   readonly source: ByteSource;
   /** The upstream's key: masked, should the upstream quote it. */
   readonly secret: string | null;
@@ -33,38 +29,34 @@ export interface TurnOptions {
   readonly idleTimeoutMs: number;
 }
 
+type Stop = Omit<TurnEnd, "now">;
+
 /** A stream is cut when it has this many bytes for every token that was granted: no honest token is longer on average. */
 const BYTES_PER_TOKEN = 16;
-/** Milliseconds that the terminal event waits for the settlement at most. */
+/** Milliseconds that the last event waits for the settlement at most. */
 const SETTLE_MS = 2000;
 /** Milliseconds that the upstream gets to end its stream after `[DONE]`, so that its connection can be used again. */
 const LINGER_MS = 1000;
 
 /** Drives one turn. */
 export class Turn {
-  readonly machine: ResponseMachine;
   readonly #options: TurnOptions;
   readonly #clock: Clock;
+  readonly #translation: Translation;
   readonly #parser: SseParser;
   readonly #idle: Watch;
   readonly #maxBytes: number;
   #reading = false;
   #sawDone = false;
-  #stop: Omit<TurnEnd, "now"> | null = null;
-  #over: Promise<void> | null = null;
-  #isOver = false;
+  #stop: Stop | null = null;
+  #closing: Promise<void> | null = null;
+  #over = false;
 
   constructor(options: TurnOptions) {
-    const { context, plan, lease } = options;
+    const { context, lease } = options;
     this.#options = options;
     this.#clock = context.clock;
-    this.machine = new ResponseMachine(plan, {
-      responseId: newId("resp_"),
-      createdAt: seconds(context.clock),
-      newId,
-      seal: (content) => sealed(options, content),
-      sink: options.sink,
-    });
+    this.#translation = options.translation;
     this.#parser = new SseParser({ onEvent: (data) => this.#event(data) });
     this.#maxBytes = lease.maxOutputTokens === null
       ? Infinity
@@ -74,14 +66,19 @@ export class Turn {
     if (context.signal.aborted) this.#onAbort();
   }
 
-  /** Whether the terminal event is out and the lease is settled (or its settlement is left to the background). */
+  /** Whether the last event is out and the lease is settled (or its settlement is left to the background). */
   get over(): boolean {
-    return this.#isOver;
+    return this.#over;
+  }
+
+  /** Whether the turn has ended, its last event being held back until the lease is settled. */
+  get ending(): boolean {
+    return !this.#over && (this.#closing !== null || this.#translation.done);
   }
 
   /** Reads what has arrived and translates it. At the end of the turn it settles, too. Never rejects. */
   async step(): Promise<void> {
-    if (this.#over !== null) return await this.#over;
+    if (this.#closing !== null) return await this.#closing;
     this.#reading = true;
     this.#idle.touch();
     try {
@@ -91,7 +88,7 @@ export class Turn {
       this.#stop ??= { reason: "error", error: turnError(error) };
     }
     this.#reading = false;
-    if (this.#stop !== null || this.machine.done) await this.#end();
+    if (this.#stop !== null || this.#translation.done) await this.#end();
   }
 
   /** The client is gone: stops the upstream and settles what was produced. */
@@ -100,29 +97,18 @@ export class Turn {
   }
 
   #take(bytes: Uint8Array | null): void {
-    if (bytes !== null) this.#parser.push(bytes);
-    else {
-      this.#parser.end();
-      this.#stop ??= { reason: this.#sawDone ? "done" : "eof" };
-    }
+    if (bytes === null) this.#parser.end();
+    else this.#parser.push(bytes);
     if (this.#sawDone) this.#stop ??= { reason: "done" };
-    else if (this.machine.outputBytes > this.#maxBytes) this.#stop ??= { reason: "cut" };
-    if (this.machine.started) this.#noteFirst();
+    else if (bytes === null) this.#stop ??= { reason: "eof" };
+    else if (this.#translation.outputBytes > this.#maxBytes) this.#stop ??= { reason: "cut" };
+    if (this.#translation.started) this.#noteFirst();
   }
 
   #event(data: string): void {
-    if (this.#sawDone) return;
-    if (data.trim() === "[DONE]") {
-      this.#sawDone = true;
-      return;
-    }
-    let chunk: unknown;
-    try {
-      chunk = JSON.parse(withoutKey(data, this.#options.secret));
-    } catch {
-      chunk = undefined;
-    }
-    this.machine.chunk(chunk);
+    if (this.#sawDone || this.#translation.done) return;
+    if (data.length < 16 && data.trim() === "[DONE]") this.#sawDone = true;
+    else this.#translation.event(withoutKey(data, this.#options.secret));
   }
 
   #onIdle(): void {
@@ -135,30 +121,33 @@ export class Turn {
   };
 
   /** Ends the turn from outside; a read that waits is woken. */
-  #interrupt(end: Omit<TurnEnd, "now">): void {
-    if (this.#over !== null) return;
-    this.#stop ??= end;
+  #interrupt(stop: Stop): void {
+    if (this.#closing !== null) return;
+    this.#stop ??= stop;
     this.#options.source.cancel();
     if (!this.#reading) void this.#end();
   }
 
   #end(): Promise<void> {
-    this.#over ??= this.#close();
-    return this.#over;
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   async #close(): Promise<void> {
     const { context, source, admission, lease } = this.#options;
     this.#idle.stop();
     context.signal.removeEventListener("abort", this.#onAbort);
-    this.machine.finish({ ...(this.#stop ?? { reason: "done" }), now: seconds(this.#clock) });
+    const now = Math.floor(this.#clock.now() / 1000);
+    this.#translation.finish({ ...(this.#stop ?? { reason: "done" }), now });
     if (this.#sawDone) void linger(source, this.#clock);
     else source.cancel();
-    const { usage, outputBytes } = this.machine.result;
-    noteUsage(context, this.machine);
-    const settled = admission.settle(lease, { usage, outputBytes });
-    await this.#within(settled);
-    this.#isOver = true;
+    const { usage, outputBytes } = this.#translation;
+    Object.assign(context.fields, this.#translation.outcome());
+    context.fields["input_tokens"] = usage.inputTokens;
+    context.fields["output_tokens"] = usage.outputTokens;
+    if (!usage.reported) context.fields["usage_estimated"] = true;
+    await this.#within(admission.settle(lease, { usage, outputBytes }));
+    this.#over = true;
     if (context.streaming) context.finish();
   }
 
@@ -178,26 +167,6 @@ export class Turn {
     const { context } = this.#options;
     context.fields["ttft_ms"] ??= Math.round(this.#clock.monotonic() - context.startedAt);
   }
-}
-
-function noteUsage(context: RequestContext, machine: ResponseMachine): void {
-  const { usage, response, suppressedCalls } = machine.result;
-  context.fields["outcome"] = response?.status ?? "failed";
-  if (response?.error) context.fields["error_code"] = response.error.code;
-  context.fields["input_tokens"] = usage.inputTokens;
-  context.fields["output_tokens"] = usage.outputTokens;
-  if (!usage.reported) context.fields["usage_estimated"] = true;
-  if (suppressedCalls > 0) context.fields["suppressed_calls"] = suppressedCalls;
-}
-
-function sealed(options: TurnOptions, payload: Sealed): string {
-  const { sealer, context, plan } = options;
-  if (sealer === null) throw new Error("no seal was planned");
-  return sealer.seal(payload, { org: context.principal.org, model: plan.chat.model });
-}
-
-function seconds(clock: Clock): number {
-  return Math.floor(clock.now() / 1000);
 }
 
 /** Reads the end of the stream for a moment: a connection that is read to its end can be used again. */

@@ -1,0 +1,102 @@
+/** Chat chunks to Responses events, as a turn needs it. @module */
+import { type Clock, newId } from "@synth/core";
+import { EventWriter } from "../bridge/event_writer.ts";
+import type { TurnPlan } from "../bridge/plan.ts";
+import type { ResponseObject } from "../bridge/response_object.ts";
+import type { Sealed, Sealer } from "../bridge/seal.ts";
+import { ResponseMachine, type TurnEnd } from "../bridge/stream/machine.ts";
+import { type EventSink, NullSink } from "../bridge/stream/sink.ts";
+import type { TurnUsage } from "../bridge/stream/usage.ts";
+import type { Translation } from "../turn/translation.ts";
+
+/** How one answer is made. */
+export interface ResponseTranslationOptions {
+  readonly plan: TurnPlan;
+  readonly clock: Clock;
+  readonly org: string;
+  readonly sealer: Sealer | null;
+  /** Whether events are written; else only the final object is of interest. */
+  readonly stream: boolean;
+}
+
+/** Owns the machine and the writer of one response. */
+export class ResponseTranslation implements Translation {
+  readonly #machine: ResponseMachine;
+  readonly #writer: EventWriter | null;
+
+  constructor(options: ResponseTranslationOptions) {
+    const { plan, clock, org, sealer } = options;
+    this.#writer = options.stream ? new EventWriter() : null;
+    const sink: EventSink = this.#writer ?? new NullSink();
+    this.#machine = new ResponseMachine(plan, {
+      responseId: newId("resp_"),
+      createdAt: Math.floor(clock.now() / 1000),
+      newId: (prefix) => newId(`${prefix}_`),
+      seal(payload) {
+        if (sealer === null) throw new Error("no seal was planned");
+        return sealer.seal(payload as unknown as Sealed, { org, model: plan.chat.model });
+      },
+      sink,
+    });
+  }
+
+  /** The final object; `null` until then. */
+  get response(): ResponseObject | null {
+    return this.#machine.result.response;
+  }
+
+  get done(): boolean {
+    return this.#machine.done;
+  }
+
+  get started(): boolean {
+    return this.#machine.started;
+  }
+
+  get outputBytes(): number {
+    return this.#machine.outputBytes;
+  }
+
+  get usage(): TurnUsage {
+    return this.#machine.result.usage;
+  }
+
+  get hasPending(): boolean {
+    return this.#writer?.hasPending ?? false;
+  }
+
+  start(): void {
+    this.#machine.start();
+  }
+
+  event(data: string): void {
+    let chunk: unknown;
+    try {
+      chunk = JSON.parse(data);
+    } catch {
+      // The machine counts what is no chunk, and gives up when there is too much of it.
+    }
+    this.#machine.chunk(chunk);
+  }
+
+  finish(end: TurnEnd): void {
+    this.#machine.finish(end);
+  }
+
+  keepalive(): void {
+    this.#machine.keepalive();
+  }
+
+  outcome(): { readonly [key: string]: string | number } {
+    const { response, suppressedCalls } = this.#machine.result;
+    return {
+      outcome: response?.status ?? "failed",
+      ...(response?.error ? { error_code: response.error.code } : {}),
+      ...(suppressedCalls > 0 ? { suppressed_calls: suppressedCalls } : {}),
+    };
+  }
+
+  flush(): Uint8Array<ArrayBuffer> | null {
+    return this.#writer?.flush() ?? null;
+  }
+}

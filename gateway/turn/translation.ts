@@ -1,0 +1,28 @@
+/** What a turn does to the upstream's events: the port between the reading of a stream and its meaning. @module */
+import type { TurnEnd } from "../bridge/stream/machine.ts";
+import type { TurnUsage } from "../bridge/stream/usage.ts";
+
+/** Takes events, gives bytes. Synchronous; nothing here throws. */
+export interface Translation {
+  /** What goes out before the upstream said anything. */
+  start(): void;
+  /** Takes the data of one event, `[DONE]` excepted. */
+  event(data: string): void;
+  /** Ends the answer, if it has not ended itself. */
+  finish(end: TurnEnd): void;
+  /** Says that the stream lives. */
+  keepalive(): void;
+  /** Whether the last event is out. */
+  readonly done: boolean;
+  /** Whether the model has begun to answer. */
+  readonly started: boolean;
+  /** UTF-8 bytes that the model generated. */
+  readonly outputBytes: number;
+  readonly usage: TurnUsage;
+  /** Members for the log: how it ended. */
+  outcome(): { readonly [key: string]: string | number };
+  /** Whether bytes wait for {@linkcode flush}. */
+  readonly hasPending: boolean;
+  /** The bytes since the last flush, or `null`. */
+  flush(): Uint8Array<ArrayBuffer> | null;
+}
