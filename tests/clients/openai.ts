@@ -1,7 +1,7 @@
 /** The openai package, 7 and 6, in Node: streams and unary over every scripted case. @module */
 import { assert, assertEquals, assertGreaterOrEqual, assertStringIncludes } from "@std/assert";
 import { frame, gate, httpError, sse, text } from "../support/chat_replies.ts";
-import { compareResponse } from "../support/compare_case.ts";
+import { compareError, compareResponse } from "../support/compare_case.ts";
 import {
   type RunningGateway,
   scriptedConfig,
@@ -22,7 +22,7 @@ interface Job {
 interface Outcome {
   response?: Rec | Rec[] | null;
   text?: string;
-  error?: { name: string; status: number | null; code: string | null; message: string };
+  error?: { name: string; status: number | null; code: string; type: string; message: string };
 }
 
 const SDKS = ["openai7", "openai6"] as const;
@@ -65,10 +65,9 @@ function compare(name: string, expected: Expectation, outcome: Outcome, unary: b
   const { response, error } = outcome;
   const refused = expected.status === "http" || (unary && expected.status === "failed");
   if (refused) {
-    const status = expected.http ?? 502;
-    if (error?.status !== status) return [`${name}: ${JSON.stringify(outcome)} is not a ${status}`];
-    const wrong = expected.code !== undefined && error.code !== expected.code;
-    return wrong ? [`${name}: code ${error.code} is not ${expected.code}`] : [];
+    if (error === undefined) return [`${name}: no error but ${JSON.stringify(response)}`];
+    const body = { error: { ...error, param: null } };
+    return compareError(expected, error.status ?? 0, body).map((p) => `${name}: ${p}`);
   }
   // The package throws when it meets the error event that goes before response.failed.
   if (expected.status === "failed") {

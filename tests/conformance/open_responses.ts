@@ -40,7 +40,7 @@ export async function runOpenResponses(
         "--json",
       ],
       cwd: work,
-      env: { HOME: Deno.env.get("HOME") ?? work },
+      env: Deno.env.toObject(), // of a Deno that shall find its cache and registry
       deadline: 300_000,
     });
     const start = stdout.indexOf("{");

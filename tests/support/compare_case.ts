@@ -36,8 +36,9 @@ export function compareError(expected: Expectation, status: number, body: unknow
     if (typeof error[key] !== "string") problems.push(`error.${key} is no string`);
   }
   if (!("param" in error)) problems.push("error.param is missing");
-  if (expected.code !== undefined && error.code !== expected.code) {
-    problems.push(`error.code is ${String(error.code)}, expected ${expected.code}`);
+  const code = expected.status === "http" ? expected.code : expected.unaryCode;
+  if (code !== undefined && error.code !== code) {
+    problems.push(`error.code is ${String(error.code)}, expected ${code}`);
   }
   return problems;
 }

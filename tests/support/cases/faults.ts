@@ -105,7 +105,7 @@ export const FAULT_CASES: [string, ScriptedCase][] = [
   [
     "http-401",
     fixed(
-      { status: "http", http: 502, code: "upstream_auth" },
+      { status: "failed", code: "server_error", unaryCode: "upstream_auth" },
       httpError(401, "Incorrect API key provided: sk-hint"),
     ),
   ],
@@ -135,7 +135,7 @@ export const FAULT_CASES: [string, ScriptedCase][] = [
   [
     "http-500",
     fixed(
-      { status: "failed", code: "server_error", http: 502 },
+      { status: "failed", code: "server_error", unaryCode: "upstream_error" },
       httpError(500, "oops"),
       { retried: true },
     ),
@@ -143,7 +143,7 @@ export const FAULT_CASES: [string, ScriptedCase][] = [
   [
     "http-503",
     fixed(
-      { status: "failed", code: "server_error", http: 502 },
+      { status: "failed", code: "server_error", unaryCode: "upstream_error" },
       httpError(503, "busy"),
       { retried: true },
     ),
@@ -151,7 +151,7 @@ export const FAULT_CASES: [string, ScriptedCase][] = [
   [
     "http-500-html",
     fixed(
-      { status: "failed", code: "server_error", http: 502 },
+      { status: "failed", code: "server_error", unaryCode: "upstream_error" },
       { status: 500, headers: { "content-type": "text/html" }, steps: ["<html>Oops</html>"] },
       { retried: true },
     ),
@@ -159,7 +159,7 @@ export const FAULT_CASES: [string, ScriptedCase][] = [
   [
     "cut-first",
     fixed(
-      { status: "failed", code: "server_error" },
+      { status: "failed", code: "server_error", unaryCode: "upstream_unreachable" },
       sse([], { before: "cut" }),
       { retried: true },
     ),
@@ -167,7 +167,7 @@ export const FAULT_CASES: [string, ScriptedCase][] = [
   [
     "reset-first",
     fixed(
-      { status: "failed", code: "server_error" },
+      { status: "failed", code: "server_error", unaryCode: "upstream_unreachable" },
       sse([], { before: "reset" }),
       { retried: true },
     ),
@@ -185,7 +185,7 @@ export const FAULT_CASES: [string, ScriptedCase][] = [
   [
     "never",
     fixed(
-      { status: "failed", code: "server_error" },
+      { status: "failed", code: "server_error", http: 504, unaryCode: "upstream_timeout" },
       sse([], { before: "stall" }),
       { slow: true, retried: true },
     ),

@@ -11,9 +11,11 @@ export interface Expectation {
   readonly output?: readonly string[];
   /** `incomplete_details.reason`. */
   readonly reason?: string;
-  /** `error.code`. */
+  /** `error.code`: of the answer with `http`, of `response.failed` otherwise. */
   readonly code?: string;
-  /** Status of the unary answer (and of the stream with `http`). @default {200, or 5xx for failed} */
+  /** `error.code` of the unary answer to what fails in a stream. */
+  readonly unaryCode?: string;
+  /** Status of the unary answer (and of the stream with `http`). @default {200, or 502 for failed} */
   readonly http?: number;
   /** Input, output, cached and reasoning tokens. Absent: whatever, but complete. */
   readonly usage?: readonly [number, number, number, number];
