@@ -31,7 +31,7 @@ export class ResponseTranslation implements Translation {
     this.#machine = new ResponseMachine(plan, {
       responseId: newId("resp_"),
       createdAt: Math.floor(clock.now() / 1000),
-      newId: (prefix) => newId(`${prefix}_`),
+      newId,
       seal(payload) {
         if (sealer === null) throw new Error("no seal was planned");
         return sealer.seal(payload as unknown as Sealed, { org, model: plan.chat.model });
