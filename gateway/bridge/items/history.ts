@@ -4,7 +4,6 @@ import type { InputItem, KnownInputItem, MessageItem, UnknownInputItem } from "@
 import type { ChatMessage, ChatPart } from "../chat.ts";
 import type { UpstreamProfile } from "../profile.ts";
 import type { Sealer, SealScope } from "../seal.ts";
-import { headerToken } from "../tools/tool_book.ts";
 import { AssistantGroup } from "./assistant_group.ts";
 import { CallIds } from "./call_ids.ts";
 import { COMPACTION_PROMPT, compactionText } from "./compaction.ts";
@@ -189,7 +188,7 @@ class History {
       : [content];
     const text = parts.filter((part) => typeof part === "string" && part !== "").join("\n");
     if (text !== "") this.#user(text);
-    else this.#options.ignore(headerToken(`input:${item.type}`));
+    else this.#options.ignore(`input:${item.type}`);
   }
 
   #user(content: string | ChatPart[]): void {

@@ -195,6 +195,18 @@ Deno.test("items: hosted calls and unknown items are dropped and declared, their
   assertEquals(plan.ignored, ["input:web_search_call", "input:mcp_list_tools__x:_y"]);
 });
 
+Deno.test("items: what is declared can stand in a header, whatever a client invents", () => {
+  const odd = Array.from({ length: 100 }, (_, n) => ({ type: `odd\r\n${n}☃` }));
+  const output = [{ type: "input_x\r\ny: z", data: 1 }];
+  const plan = planOf({
+    input: [{ type: "function_call_output", call_id: "c", output }, ...odd, user("u")],
+    tools: odd,
+  });
+  assertEquals(plan.ignored[0], "tool_output.x__y:_z");
+  assertEquals([plan.ignored.length, plan.droppedTools.length], [32, 32]);
+  new Headers({ a: plan.ignored.join(", "), b: plan.droppedTools.join(", ") });
+});
+
 Deno.test("items: a reference is the stored item, or a 400", () => {
   const reference = { type: "item_reference", id: "msg_1" };
   assertEquals(refusalOf({ input: [reference] }), "400 item_not_found input[0]");

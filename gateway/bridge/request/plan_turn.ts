@@ -14,12 +14,15 @@ import type { ToolBinding, TurnPlan } from "../plan.ts";
 import type { UpstreamProfile } from "../profile.ts";
 import type { Sealer } from "../seal.ts";
 import { STOP_TOOL, STOP_TOOL_NAME, type StopToolMode } from "../tools/stop_tool.ts";
-import { ToolBook, type ToolLimits } from "../tools/tool_book.ts";
+import { headerToken, ToolBook, type ToolLimits } from "../tools/tool_book.ts";
 import { chooseTools, type ChosenTools, required } from "../tools/tool_choice.ts";
 import { responseEcho, summaryOf } from "./echo.ts";
 import { carryEffort, carryFields, carryLogprobs, refuseUnsupported } from "./fields.ts";
 import { inputSize } from "./input_bytes.ts";
 import { responseFormat } from "./response_format.ts";
+
+/** Names of ignored things and of dropped tools that are told: they go into headers, and a client may invent any number. */
+const MAX_DECLARED = 32;
 
 /** What a turn is planned with, beside the request. */
 export interface PlanOptions {
@@ -48,7 +51,9 @@ export function planTurn(body: ResponsesRequest, options: PlanOptions): TurnPlan
   refuseUnsupported(body);
   const { profile, sealer } = options;
   const ignored = new Set<string>();
-  const ignore = (what: string): void => void ignored.add(what);
+  const ignore = (what: string): void => {
+    if (ignored.size < MAX_DECLARED) ignored.add(headerToken(what));
+  };
 
   const items = allItems(body, options);
   const compaction = isCompaction(body, items);
@@ -108,7 +113,7 @@ export function planTurn(body: ResponsesRequest, options: PlanOptions): TurnPlan
     media: { images: size.images, files: size.files, audio: size.audio },
     compaction,
     ignored: [...ignored],
-    droppedTools: book.dropped,
+    droppedTools: book.dropped.slice(0, MAX_DECLARED),
   };
   const asked = body.max_output_tokens ?? null;
   if (asked === null) return plan;
