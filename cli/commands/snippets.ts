@@ -30,7 +30,7 @@ opencode: in opencode.json
     "model": "synth/${model}",
     "provider": {
       "synth": {
-        "npm": "@ai-sdk/openai-compatible",
+        "npm": "@ai-sdk/openai",
         "name": "synth",
         "options": { "baseURL": "${base}", "apiKey": "{env:SYNTH_API_KEY}" },
         "models": { "${model}": {} }

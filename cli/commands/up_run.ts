@@ -130,6 +130,7 @@ async function runUntilStopped(
     });
     announce(context, { url, key, config, paths, json: flags.json });
     const signal = await stopped.promise;
+    await removeGateway(paths.gateway, Deno.pid);
     say(
       context,
       `${signal}: open requests have ${grace} s to finish; a second signal ends them at once`,

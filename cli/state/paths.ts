@@ -1,4 +1,5 @@
 /** Where things lie on this machine. @module */
+import { posix, win32 } from "node:path";
 import { SynthError } from "@synth/core";
 import { CONFIG_FILE } from "@synth/core/config";
 import { dataDirectory } from "@synth/core/platform";
@@ -45,17 +46,13 @@ export function findPaths(
 
 /** Joins with the system's separator. */
 export function joinPath(context: Pick<CliContext, "os">, ...parts: string[]): string {
-  const separator = context.os === "windows" ? "\\" : "/";
-  return parts.map((part, i) => i < parts.length - 1 ? part.replace(/[\\/]$/, "") : part)
-    .join(separator);
+  return (context.os === "windows" ? win32 : posix).join(...parts);
 }
 
-/** A path that does not depend on the working directory. */
+/** A path that does not depend on the working directory, without `.` and `..`. */
 export function absolute(context: Pick<CliContext, "cwd" | "os">, path: string): string {
-  const isAbsolute = context.os === "windows"
-    ? /^(?:[A-Za-z]:)?[\\/]/.test(path)
-    : path.startsWith("/");
-  return isAbsolute ? path : joinPath(context, context.cwd, path.replace(/^\.[\\/]/, ""));
+  const { resolve } = context.os === "windows" ? win32 : posix;
+  return resolve(context.cwd, path);
 }
 
 function defaultConfigDir(context: Pick<CliContext, "env" | "os">): string {
