@@ -106,6 +106,14 @@ Deno.test("planTurn refuses what has no meaning here", () => {
   assertEquals(refusalOf({ text: noSchema }), "400 missing_required_parameter text.format.schema");
 });
 
+Deno.test("planTurn never goes on without the history that was asked for", () => {
+  const body = { previous_response_id: "resp_1" };
+  assertEquals(refusalOf(body), "400 previous_response_not_found previous_response_id");
+  const plan = planOf(body, { history: [{ role: "user", content: "before" }] });
+  assertEquals(plan.chat.messages, [user("before"), user("hi")]);
+  assertEquals(plan.echo.previous_response_id, "resp_1");
+});
+
 Deno.test("planTurn asks in words for a format that the upstream does not know", () => {
   const text = { format: { type: "json_schema", name: "n", schema } };
   const deepseek = planOf({ text, instructions: "be good" }, { profile: DEEPSEEK }).chat;

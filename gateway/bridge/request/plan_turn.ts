@@ -35,7 +35,7 @@ export interface PlanOptions {
   readonly org: string;
   /** The model's ceiling of output tokens. */
   readonly maxOutputTokens?: number | null;
-  /** Items of the responses before this one, expanded; they come before `input`. */
+  /** Items of the responses before this one, expanded; they come before `input`. Absent: none were found. */
   readonly history?: readonly InputItem[];
   /** Stored items that an `item_reference` may name, by id, beside those of the history and the input. */
   readonly references?: ReadonlyMap<string, InputItem>;
@@ -49,6 +49,7 @@ export interface PlanOptions {
  */
 export function planTurn(body: ResponsesRequest, options: PlanOptions): TurnPlan {
   refuseUnsupported(body);
+  refuseLostHistory(body, options);
   const { profile, sealer } = options;
   const ignored = new Set<string>();
   const ignore = (what: string): void => {
@@ -129,6 +130,17 @@ export function withMaxOutput(
   const field = profile.maxTokensField;
   const cap = Math.min(plan.chat[field] ?? maxTokens, maxTokens);
   return { ...plan, chat: { ...plan.chat, [field]: cap } };
+}
+
+/** To go on without the history that was asked for would look like an answer and be none. */
+function refuseLostHistory(body: ResponsesRequest, options: PlanOptions): void {
+  const id = body.previous_response_id ?? null;
+  if (id === null || options.history !== undefined) return;
+  throw new SynthError(`Previous response with id '${id.slice(0, 64)}' not found.`, {
+    code: "previous_response_not_found",
+    status: 400,
+    param: "previous_response_id",
+  });
 }
 
 function allItems(body: ResponsesRequest, options: PlanOptions): readonly InputItem[] {
