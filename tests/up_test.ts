@@ -11,6 +11,8 @@ import { documentMigrations, SqliteDocumentStore } from "@synth/core/storage";
 import { openSqlite } from "@synth/core/storage/sqlite";
 import { runSynth, startSynth, temporaryDirectory } from "./support/synth_process.ts";
 
+/** Signals and modes of files: Windows has neither, and the run says that it leaves these out. */
+const POSIX = { ignore: Deno.build.os === "windows" };
 const KEY_LINE = /^ {2}(sk_synth_[A-Za-z0-9_-]{43})$/m;
 
 async function ask(url: string, key: string, path = "/v1/models"): Promise<Response> {
@@ -31,80 +33,86 @@ async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-Deno.test("synth up works without configuration, shows its key once, stops on SIGTERM", async () => {
-  await using root = await temporaryDirectory();
-  const home = `${root.path}/home`;
-  let key: string;
-  {
-    await using synth = startSynth(["up", "--port", "0"], { env: { SYNTH_HOME: home } });
-    const url = await synth.firstLine();
-    const text = await synth.saysOnStderr("curl http");
-    key = KEY_LINE.exec(text)?.[1] ?? "";
-    assertEquals((await Deno.readTextFile(`${home}/api_key`)).trim(), key);
-    for (const part of ["wire_api", "env_key", "opencode.json", "no language model"]) {
-      assertStringIncludes(text, part);
-    }
-    if (Deno.build.os !== "windows") {
+Deno.test(
+  "synth up works without configuration, shows its key once, stops on SIGTERM",
+  POSIX,
+  async () => {
+    await using root = await temporaryDirectory();
+    const home = `${root.path}/home`;
+    let key: string;
+    {
+      await using synth = startSynth(["up", "--port", "0"], { env: { SYNTH_HOME: home } });
+      const url = await synth.firstLine();
+      const text = await synth.saysOnStderr("curl http");
+      key = KEY_LINE.exec(text)?.[1] ?? "";
+      assertEquals((await Deno.readTextFile(`${home}/api_key`)).trim(), key);
+      for (const part of ["wire_api", "env_key", "opencode.json", "no language model"]) {
+        assertStringIncludes(text, part);
+      }
       assertEquals(await mode(home), 0o700);
       for await (const { name } of Deno.readDir(home)) {
         assertEquals(await mode(`${home}/${name}`), 0o600, name);
       }
-    }
-    assertEquals(await statusOf(url, key), 200);
-    assertEquals(await statusOf(url, `${key.slice(0, -1)}${key.endsWith("A") ? "B" : "A"}`), 401);
-    const record = JSON.parse(await Deno.readTextFile(`${home}/gateway.json`));
-    assertEquals([record.url, record.pid], [url, synth.child.pid]);
+      assertEquals(await statusOf(url, key), 200);
+      assertEquals(await statusOf(url, `${key.slice(0, -1)}${key.endsWith("A") ? "B" : "A"}`), 401);
+      const record = JSON.parse(await Deno.readTextFile(`${home}/gateway.json`));
+      assertEquals([record.url, record.pid], [url, synth.child.pid]);
 
-    synth.child.kill("SIGTERM");
-    const { code, stdout } = await synth.result;
+      synth.child.kill("SIGTERM");
+      const { code, stdout } = await synth.result;
+      assertEquals(code, 0);
+      assertEquals(stdout, `${url}\n`);
+      assert(!await exists(`${home}/gateway.json`));
+    }
+    await using again = startSynth(["up", "--port", "0", "--json"], { env: { SYNTH_HOME: home } });
+    await again.saysOnStderr("listens on");
+    const url = JSON.parse(await readJson(again)).url;
+    assertEquals(await statusOf(url, key), 200);
+    again.child.kill("SIGINT");
+    const { code, stderr, stdout } = await again.result;
     assertEquals(code, 0);
-    assertEquals(stdout, `${url}\n`);
-    assert(!await exists(`${home}/gateway.json`));
-  }
-  await using again = startSynth(["up", "--port", "0", "--json"], { env: { SYNTH_HOME: home } });
-  await again.saysOnStderr("listens on");
-  const url = JSON.parse(await readJson(again)).url;
-  assertEquals(await statusOf(url, key), 200);
-  again.child.kill("SIGINT");
-  const { code, stderr, stdout } = await again.result;
-  assertEquals(code, 0);
-  assertNotMatch(stderr + stdout, KEY_LINE);
-  assertNotMatch(stderr + stdout, new RegExp(key));
-});
+    assertNotMatch(stderr + stdout, KEY_LINE);
+    assertNotMatch(stderr + stdout, new RegExp(key));
+  },
+);
 
 async function readJson(synth: ReturnType<typeof startSynth>): Promise<string> {
   return await synth.stdoutUntil((text) => text.trimEnd().endsWith("}"));
 }
 
-Deno.test("synth up started four times at once makes one key, and all accept it", async () => {
-  await using root = await temporaryDirectory();
-  const home = `${root.path}/home`;
-  const processes = Array.from(
-    { length: 4 },
-    () => startSynth(["up", "--port", "0"], { env: { SYNTH_HOME: home } }),
-  );
-  try {
-    const urls = await Promise.all(processes.map((synth) => synth.firstLine()));
-    const key = (await Deno.readTextFile(`${home}/api_key`)).trim();
-    for (const url of urls) assertEquals(await statusOf(url, key), 200);
-    for (const synth of processes) synth.child.kill("SIGTERM");
-    const results = await Promise.all(processes.map((synth) => synth.result));
-    assertEquals(results.map(({ code }) => code), [0, 0, 0, 0]);
-    const shown = results.flatMap(({ stderr }) => KEY_LINE.exec(stderr)?.[1] ?? []);
-    assertEquals(shown, [key]);
-  } finally {
-    for (const synth of processes) await synth[Symbol.asyncDispose]();
-  }
-  const left: string[] = [];
-  for await (const { name } of Deno.readDir(home)) left.push(name);
-  assertEquals(left.filter((name) => /tmp|gateway/.test(name)), []);
-  const store = await openSqlite({ path: `${home}/state.db`, migrations: documentMigrations });
-  const { keys } = await new KeyStore(new SqliteDocumentStore(store)).list("local");
-  await store.close();
-  assertEquals(keys.length, 1);
-});
+Deno.test(
+  "synth up started four times at once makes one key, and all accept it",
+  POSIX,
+  async () => {
+    await using root = await temporaryDirectory();
+    const home = `${root.path}/home`;
+    const processes = Array.from(
+      { length: 4 },
+      () => startSynth(["up", "--port", "0"], { env: { SYNTH_HOME: home } }),
+    );
+    try {
+      const urls = await Promise.all(processes.map((synth) => synth.firstLine()));
+      const key = (await Deno.readTextFile(`${home}/api_key`)).trim();
+      for (const url of urls) assertEquals(await statusOf(url, key), 200);
+      for (const synth of processes) synth.child.kill("SIGTERM");
+      const results = await Promise.all(processes.map((synth) => synth.result));
+      assertEquals(results.map(({ code }) => code), [0, 0, 0, 0]);
+      const shown = results.flatMap(({ stderr }) => KEY_LINE.exec(stderr)?.[1] ?? []);
+      assertEquals(shown, [key]);
+    } finally {
+      for (const synth of processes) await synth[Symbol.asyncDispose]();
+    }
+    const left: string[] = [];
+    for await (const { name } of Deno.readDir(home)) left.push(name);
+    assertEquals(left.filter((name) => /tmp|gateway/.test(name)), []);
+    const store = await openSqlite({ path: `${home}/state.db`, migrations: documentMigrations });
+    const { keys } = await new KeyStore(new SqliteDocumentStore(store)).list("local");
+    await store.close();
+    assertEquals(keys.length, 1);
+  },
+);
 
-Deno.test("synth up accepts SYNTH_API_KEY instead and makes nothing", async () => {
+Deno.test("synth up accepts SYNTH_API_KEY instead and makes nothing", POSIX, async () => {
   await using home = await temporaryDirectory();
   const env = { SYNTH_HOME: home.path, SYNTH_API_KEY: "a-key-of-my-own" };
   await using synth = startSynth(["up", "--port", "0"], { env });
@@ -117,7 +125,7 @@ Deno.test("synth up accepts SYNTH_API_KEY instead and makes nothing", async () =
   assertNotMatch(stderr, /a-key-of-my-own|sk_synth_/);
 });
 
-Deno.test("synth up does not revive a key that was revoked", async () => {
+Deno.test("synth up does not revive a key that was revoked", POSIX, async () => {
   await using home = await temporaryDirectory();
   const env = { SYNTH_HOME: home.path };
   await using first = startSynth(["up", "--port", "0"], { env });
@@ -174,54 +182,61 @@ Deno.test("synth up says when its store cannot be reached", async () => {
   assertStringIncludes(upstash.stderr, "UPSTASH_REDIS_REST_TOKEN");
 });
 
-Deno.test("synth up closes its own directory and refuses one with foreign files", async () => {
-  if (Deno.build.os === "windows") return; // No modes there.
-  await using root = await temporaryDirectory();
-  const [ours, foreign] = [`${root.path}/ours`, `${root.path}/foreign`];
-  for (const path of [ours, foreign]) {
-    await Deno.mkdir(path);
-    await Deno.chmod(path, 0o755);
-  }
-  await Deno.writeTextFile(`${foreign}/thesis.txt`, "");
-  await using synth = startSynth(["up", "--port", "0", "--home", ours]);
-  await synth.firstLine();
-  assertStringIncludes(await synth.saysOnStderr("listens"), `others could enter ${ours}`);
-  assertEquals(await mode(ours), 0o700);
-  const { code, stderr } = await runSynth(["up", "--home", foreign]);
-  assertEquals(code, 2);
-  assertStringIncludes(stderr, `chmod 700 ${foreign}`);
-  assertEquals(await mode(foreign), 0o755);
-});
+Deno.test(
+  "synth up closes its own directory and refuses one with foreign files",
+  POSIX,
+  async () => {
+    await using root = await temporaryDirectory();
+    const [ours, foreign] = [`${root.path}/ours`, `${root.path}/foreign`];
+    for (const path of [ours, foreign]) {
+      await Deno.mkdir(path);
+      await Deno.chmod(path, 0o755);
+    }
+    await Deno.writeTextFile(`${foreign}/thesis.txt`, "");
+    await using synth = startSynth(["up", "--port", "0", "--home", ours]);
+    await synth.firstLine();
+    assertStringIncludes(await synth.saysOnStderr("listens"), `others could enter ${ours}`);
+    assertEquals(await mode(ours), 0o700);
+    const { code, stderr } = await runSynth(["up", "--home", foreign]);
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, `chmod 700 ${foreign}`);
+    assertEquals(await mode(foreign), 0o755);
+  },
+);
 
-Deno.test("synth up takes a changed configuration on SIGHUP, and never a bad one", async () => {
-  await using home = await temporaryDirectory();
-  const env = { SYNTH_HOME: home.path, SYNTH_API_KEY: "key" };
-  const file = `${home.path}/synth.toml`;
-  const upstream = '[upstreams.u]\nbase_url = "http://127.0.0.1:1"\n';
-  await using synth = startSynth(["up", "--port", "0"], { env });
-  const url = await synth.firstLine();
-  const models = async (): Promise<string[]> => {
-    const list = await (await ask(url, "key")).json();
-    return list.data.map((model: { id: string }) => model.id);
-  };
-  await Deno.writeTextFile(file, `${upstream}[models.one]\nupstream = "u"\n`);
-  synth.child.kill("SIGHUP");
-  await synth.saysOnStderr("is in force");
-  assertEquals(await models(), ["one", "synth-demo"]);
-  await Deno.writeTextFile(file, `${upstream}[models.two]\nupstraem = "u"\n`);
-  synth.child.kill("SIGHUP");
-  const text = await synth.saysOnStderr("the old configuration stays in force\n");
-  assertMatch(text, /old configuration stays in force/);
-  assertStringIncludes(await synth.saysOnStderr("upstraem"), `${file}:4:1`);
-  assertEquals(await models(), ["one", "synth-demo"]);
-  await Deno.writeTextFile(file, '[gateway]\nstore = "redis"\n');
-  synth.child.kill("SIGHUP");
-  await synth.saysOnStderr("gateway.store changed");
-  synth.child.kill("SIGTERM");
-  assertEquals((await synth.result).code, 0);
-});
+Deno.test(
+  "synth up takes a changed configuration on SIGHUP, and never a bad one",
+  POSIX,
+  async () => {
+    await using home = await temporaryDirectory();
+    const env = { SYNTH_HOME: home.path, SYNTH_API_KEY: "key" };
+    const file = `${home.path}/synth.toml`;
+    const upstream = '[upstreams.u]\nbase_url = "http://127.0.0.1:1"\n';
+    await using synth = startSynth(["up", "--port", "0"], { env });
+    const url = await synth.firstLine();
+    const models = async (): Promise<string[]> => {
+      const list = await (await ask(url, "key")).json();
+      return list.data.map((model: { id: string }) => model.id);
+    };
+    await Deno.writeTextFile(file, `${upstream}[models.one]\nupstream = "u"\n`);
+    synth.child.kill("SIGHUP");
+    await synth.saysOnStderr("is in force");
+    assertEquals(await models(), ["one", "synth-demo"]);
+    await Deno.writeTextFile(file, `${upstream}[models.two]\nupstraem = "u"\n`);
+    synth.child.kill("SIGHUP");
+    const text = await synth.saysOnStderr("the old configuration stays in force\n");
+    assertMatch(text, /old configuration stays in force/);
+    assertStringIncludes(await synth.saysOnStderr("upstraem"), `${file}:4:1`);
+    assertEquals(await models(), ["one", "synth-demo"]);
+    await Deno.writeTextFile(file, '[gateway]\nstore = "redis"\n');
+    synth.child.kill("SIGHUP");
+    await synth.saysOnStderr("gateway.store changed");
+    synth.child.kill("SIGTERM");
+    assertEquals((await synth.result).code, 0);
+  },
+);
 
-Deno.test("synth up lets an open stream finish after SIGTERM", async () => {
+Deno.test("synth up lets an open stream finish after SIGTERM", POSIX, async () => {
   await using home = await temporaryDirectory();
   await using upstream = slowUpstream();
   await Deno.writeTextFile(`${home.path}/synth.toml`, configFor(upstream.url));
@@ -242,7 +257,7 @@ Deno.test("synth up lets an open stream finish after SIGTERM", async () => {
   await assertRejects(() => ask(url, "key"));
 });
 
-Deno.test("synth up ends at once on a second signal", async () => {
+Deno.test("synth up ends at once on a second signal", POSIX, async () => {
   await using home = await temporaryDirectory();
   await using upstream = slowUpstream();
   await Deno.writeTextFile(`${home.path}/synth.toml`, configFor(upstream.url));

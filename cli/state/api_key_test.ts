@@ -23,7 +23,8 @@ Deno.test("ensureApiKey makes one key however many ask at once", async () => {
     assertEquals(new Set(asked.map(({ key }) => key)).size, 1);
     assertEquals(asked.filter(({ made }) => made).length, 1);
     assertEquals((await keys.list("local")).keys.length, 1);
-    assertEquals([...Deno.readDirSync(directory)].map(({ name }) => name), ["api_key"]);
+    const left = await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
+    assertEquals(left, ["api_key"]);
   });
 });
 
