@@ -85,12 +85,14 @@ Deno.test("RedisDocumentStore lists past many expired documents and leaves nothi
   const org = newOrg();
   const ids = Array.from({ length: 1500 }, (_, n) => `d${n}`);
   await store.put(org, "c", "first", 1);
-  await Promise.all(ids.map((id) => store.put(org, "c", id, 1, { index: "i", ttlMs: 1 })));
+  await Promise.all(ids.map((id) => store.put(org, "c", id, 1, { index: "i", ttlMs: 200 })));
   await store.put(org, "c", "last", 1);
-  await pass(port, 2);
+  await pass(port, 200);
   const page = await store.list(org, "c", { limit: 1, order: "oldest" });
   assertEquals(page.documents.map((document) => document.id), ["first"]);
   assert(page.cursor !== null);
+  const [left] = await port.pipeline([["ZCARD", `synth:v1:{${org}}:doclist:c`]]);
+  assert(Number(left) <= 2602, `the list still has ${left} of 3002 places`);
   const next = await store.list(org, "c", { limit: 1, order: "oldest", cursor: page.cursor });
   assertEquals(next.documents.map((document) => document.id), ["last"]);
   assertEquals(await store.count(org, "c", { index: "i" }), 0);
@@ -99,6 +101,37 @@ Deno.test("RedisDocumentStore lists past many expired documents and leaves nothi
     ["EXISTS", `synth:v1:{${org}}:docexp:c`],
   ]);
   assertEquals(sizes, [2, 0]);
+  await port.close();
+});
+
+Deno.test("RedisDocumentStore lists nothing at a place that it has left meanwhile", async () => {
+  const port = new RespTransport({ url: redis.url });
+  const store = new RedisDocumentStore(port);
+  const org = newOrg();
+  let meanwhile: (() => Promise<unknown>) | null = null;
+  const disturbed = new RedisDocumentStore({
+    transport: "resp",
+    script: (...args) => port.script(...args),
+    async pipeline(commands) {
+      const disturb = meanwhile;
+      meanwhile = null;
+      await disturb?.();
+      return await port.pipeline(commands);
+    },
+    close: () => port.close(),
+  });
+  for (const id of ["a", "b", "d"]) await store.put(org, "c", id, 1, { index: "i" });
+  const listed = async () => {
+    const page = await disturbed.list(org, "c", { index: "i", limit: 2, order: "oldest" });
+    return [...page.documents.map((document) => document.id), page.cursor !== null];
+  };
+  meanwhile = async () => {
+    await store.delete(org, "c", "a");
+    await store.put(org, "c", "a", 2, { index: "i" });
+  };
+  assertEquals(await listed(), ["b", "d", true]);
+  meanwhile = () => store.put(org, "c", "b", 2, { index: "j" });
+  assertEquals(await listed(), ["d", "a", false]);
   await port.close();
 });
 

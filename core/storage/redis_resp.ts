@@ -126,6 +126,7 @@ export class RespTransport implements RedisPort {
 
   /** A connection that is ready, made within the deadline. */
   async #connected(end: number): Promise<RespLink> {
+    let failure: unknown = null;
     while (true) {
       if (this.#closed) throw storeUnavailable("The connection to Redis was closed", "closed");
       this.#link ??= new RespLink(this.#address, this.#caCerts, this.#deadlineMs);
@@ -134,9 +135,11 @@ export class RespTransport implements RedisPort {
       try {
         if (await before(link.ready, end, this.#clock) !== LATE) return link;
         this.#drop(link);
+        if (failure !== null) throw this.#lost(failure);
         throw storeUnavailable("Redis could not be reached in time", "timeout");
       } catch (error) {
         if (error instanceof SynthError) throw error;
+        failure = error;
         this.#drop(link);
         if (isReply(error)) throw redisRefusal("the handshake", error.message);
         const pause = 20 + this.#random() * 80;

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertNotMatch, assertRejects, assertThrows } from "@std/assert";
+import net from "node:net";
 import { join } from "node:path";
 import { type RedisServer, startRedis } from "../../tests/support/redis_server.ts";
 import { SynthError } from "../errors.ts";
@@ -167,6 +168,32 @@ Deno.test("RespTransport sends a call again when its idle connection was cut", (
     const replies = await Promise.all([1, 2, 3].map(() => port.pipeline([["PING"]])));
     assertEquals(replies, [["PONG"], ["PONG"], ["PONG"]]);
   }, 2000));
+
+Deno.test("RespTransport leaves a connection on which nothing comes back", async () => {
+  const sockets: net.Socket[] = [];
+  const server = net.createServer((near) => {
+    const far = net.connect(shared.port, "127.0.0.1");
+    sockets.push(near, far);
+    for (const socket of [near, far]) socket.on("error", () => {});
+    near.pipe(far).pipe(near);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port: at } = server.address() as net.AddressInfo;
+  const port = new RespTransport({ url: `redis://127.0.0.1:${at}/0`, deadlineMs: 500 });
+  assertEquals(await port.pipeline([["PING"]]), ["PONG"]);
+  sockets[0]?.unpipe();
+  sockets[0]?.resume();
+  assertEquals(await assertUnavailable(() => port.pipeline([["PING"]]), 500), "timeout");
+  assertEquals(await port.pipeline([["ECHO", "anew"]]), ["anew"]);
+  assertEquals(sockets.length, 4);
+  await port.close();
+  const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+  const closed = sockets.map((socket) =>
+    new Promise<void>((resolve) => socket.destroyed ? resolve() : socket.once("close", resolve))
+  );
+  for (const socket of sockets) socket.destroy();
+  await Promise.all([stopped, ...closed]);
+});
 
 Deno.test("RespTransport says that the server's memory is full", () =>
   withServer(async (redis, port) => {

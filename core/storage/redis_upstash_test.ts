@@ -173,6 +173,14 @@ Deno.test("UpstashTransport passes on that Redis behind it is gone, and recovers
   await port.close();
 });
 
+Deno.test("UpstashTransport ends the request that it has given up", () =>
+  withProxy(async (proxy, port) => {
+    proxy.inject("hang");
+    const ended = proxy.nextGivenUp();
+    await unavailable(() => port.pipeline([["PING"]]), 100);
+    await ended;
+  }, { deadlineMs: 100 }));
+
 Deno.test("UpstashTransport close aborts what is under way", () =>
   withProxy(async (proxy, port) => {
     proxy.inject("hang");

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { basename, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { FakeClock } from "../clock.ts";
 import { SynthError } from "../errors.ts";
+import { migrate } from "./sqlite_migrate.ts";
 import { openSqlite } from "./sqlite_open.ts";
 
 const clock = new FakeClock(Date.UTC(2026, 1, 3, 4, 5, 6, 789));
@@ -85,4 +86,27 @@ Deno.test("migrate runs each step once when several connections open an old file
     for (const store of stores) await store.close();
     assertEquals(look(path), [{ user_version: 2 }, { n: 1 }, { n: 2 }]);
     assert(files().filter((name) => name.endsWith(".backup")).length === 1);
+  }));
+
+Deno.test("migrate looks again once it holds the lock", () =>
+  inFolder(async (path, files) => {
+    const insert = { version: 2, sql: "INSERT INTO t VALUES (2)" };
+    await (await openSqlite({ path, migrations: [one], clock })).close();
+    let first = true;
+    class Overtaken extends DatabaseSync {
+      override prepare(sql: string): StatementSync {
+        if (sql === "BEGIN IMMEDIATE" && first) {
+          first = false;
+          const faster = new DatabaseSync(path);
+          migrate(faster, path, [one, insert], clock.now());
+          faster.close();
+        }
+        return super.prepare(sql);
+      }
+    }
+    const db = new Overtaken(path);
+    assertEquals(migrate(db, path, [one, insert], clock.now()), { from: 2, to: 2, backup: null });
+    db.close();
+    assertEquals(look(path), [{ user_version: 2 }, { n: 1 }, { n: 2 }]);
+    assertEquals(files().length, 2);
   }));

@@ -56,6 +56,8 @@ export interface UpstashProxy extends AsyncDisposable {
   release(): void;
   /** Resolves when a request has met a fault, executed or not; the wait begins with the call. */
   nextFault(): Promise<ProxyFault>;
+  /** Resolves when a client has given up on a request that hangs. */
+  nextGivenUp(): Promise<void>;
 }
 
 type Answer = { result: unknown } | { error: string };
@@ -66,6 +68,7 @@ interface State {
   readonly faults: ProxyFault[];
   readonly late: Set<() => void>;
   readonly watchers: Set<(fault: ProxyFault) => void>;
+  readonly givenUp: Set<() => void>;
   readonly scripts: string[];
   roundTrips: number;
   commands: number;
@@ -79,6 +82,7 @@ export async function startUpstashProxy(redisUrl: string): Promise<UpstashProxy>
     faults: [],
     late: new Set(),
     watchers: new Set(),
+    givenUp: new Set(),
     scripts: [],
     roundTrips: 0,
     commands: 0,
@@ -110,6 +114,7 @@ export async function startUpstashProxy(redisUrl: string): Promise<UpstashProxy>
     clear: () => void state.faults.splice(0),
     release: () => releaseLate(state),
     nextFault: () => new Promise((resolve) => state.watchers.add(resolve)),
+    nextGivenUp: () => new Promise((resolve) => state.givenUp.add(resolve)),
     async [Symbol.asyncDispose]() {
       releaseLate(state);
       for (const socket of sockets) socket.destroy();
@@ -167,6 +172,12 @@ function misbehave(
   response: ServerResponse,
 ): void {
   announce(state, fault);
+  if (fault === "hang") {
+    request.socket.once("close", () => {
+      for (const resolve of state.givenUp) resolve();
+      state.givenUp.clear();
+    });
+  }
   if (fault === "drop_before") request.socket.destroy();
   if (fault === "status_500") reply(response, 500, { error: "ERR internal error" });
   if (fault === "html_502") send(response, 502, "text/html", "<html>Bad Gateway</html>");
