@@ -17,6 +17,21 @@ export function asText(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
+/** Deeper values than this are no arguments of anything, and would break whoever walks through them. */
+const MAX_DEPTH = 100;
+
+/** A copy that every JSON reader takes: well-formed text, no cycle, `null` for what is nested absurdly deep. */
+export function safeJson(value: unknown, depth = 0): Json {
+  if (typeof value === "string") return value.toWellFormed();
+  if (typeof value === "number") return Number.isFinite(value) ? value : null;
+  if (typeof value === "boolean") return value;
+  if (typeof value !== "object" || value === null || depth >= MAX_DEPTH) return null;
+  if (Array.isArray(value)) return value.map((one) => safeJson(one, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key.toWellFormed(), safeJson(one, depth + 1)]),
+  );
+}
+
 /**
  * The error that a chunk or a body is instead of an answer, or `null`: a member `error`, or a bare `{message, code}`.
  * Look at an upstream's first chunk with it to fail before anything was sent.
@@ -63,7 +78,7 @@ export function reasoningText(delta: Fields, details: readonly Fields[]): string
 }
 
 /** `reasoning_details` of a delta. */
-export function reasoningDetails(delta: Fields): { [key: string]: Json }[] {
+export function reasoningDetails(delta: Fields): Fields[] {
   const { reasoning_details } = delta;
   if (!Array.isArray(reasoning_details)) return [];
   return reasoning_details.filter((one) => asFields(one) !== null);
@@ -77,7 +92,7 @@ export function callDelta(value: unknown): CallDelta | null {
   const body = custom ?? asFields(call.function) ?? call;
   const given = custom === null ? body.arguments : body.input;
   const whole = typeof given === "object" && given !== null;
-  const args = whole ? JSON.stringify(given) : asText(given);
+  const args = whole ? JSON.stringify(safeJson(given)) : asText(given);
   const { index } = call;
   return {
     index: typeof index === "number" && Number.isSafeInteger(index) ? index : null,

@@ -1,6 +1,6 @@
 /** What an upstream's error becomes for our client: an HTTP answer, or the error of a failed stream (bridge.md, Appendix C). @module */
 import { redactText, SynthError } from "@synth/core";
-import { asFields, asText, errorOfChunk, type Fields } from "./chat_chunk.ts";
+import { asFields, asText, errorOfChunk, type Fields, safeJson } from "./chat_chunk.ts";
 import type { ResponseError } from "./response_object.ts";
 
 /** What kind of trouble an upstream reports. */
@@ -130,7 +130,11 @@ export function upstreamBodyError(body: unknown): SynthError | null {
   const raw = errorOfChunk(body);
   if (raw === null) return null;
   const status = numericCode(asFields(raw)) ?? 502;
-  return upstreamHttpError({ status, headers: new Map(), body: JSON.stringify({ error: raw }) });
+  return upstreamHttpError({
+    status,
+    headers: new Map(),
+    body: JSON.stringify({ error: safeJson(raw) }),
+  });
 }
 
 interface Fault {

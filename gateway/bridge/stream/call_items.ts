@@ -1,5 +1,6 @@
 /** The item of a call, for each kind of tool that is not streamed. @module */
 import type { Json } from "@synth/core";
+import { safeJson } from "../chat_chunk.ts";
 import type { CallItem, ItemStatus } from "../output_item.ts";
 import type { ToolBinding } from "../plan.ts";
 
@@ -88,10 +89,8 @@ export function callItem(call: CallIdentity, status: ItemStatus, text: string): 
 /** The members of a JSON object; of anything else none. */
 export function fieldsOf(text: string): Fields {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-      return value as Fields;
-    }
+    const value = safeJson(JSON.parse(text));
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
   } catch {
     // Not JSON: the client will miss the members and tell the model.
   }

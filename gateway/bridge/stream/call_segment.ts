@@ -8,6 +8,9 @@ import { JsonScan } from "./json_scan.ts";
 import type { Segment } from "./segment.ts";
 import { TextStream } from "./text_stream.ts";
 
+/** No declared name is longer, joined from fragments or not. */
+const MAX_NAME = 256;
+
 /** One call of the turn, seen by the client or not. */
 export class CallSegment implements Segment {
   readonly kind = "call";
@@ -74,6 +77,7 @@ export class CallSegment implements Segment {
   /** Takes a name or a fragment of one. */
   rename(piece: string): void {
     if (piece === "" || this.#binding !== undefined) return;
+    if (this.name.length + piece.length > MAX_NAME) return;
     if (this.name === "" || this.raw === "") {
       this.name = joinName(this.#emitter.plan.tools, this.name, piece);
     }
@@ -96,6 +100,11 @@ export class CallSegment implements Segment {
     const passes = found !== undefined &&
       (found.kind === "stop" || (found.allowed && this.#emitter.admitCall()));
     this.#binding = passes ? found : null;
+  }
+
+  /** Keeps the call from the client, whatever it is. */
+  hide(): void {
+    this.#binding = null;
   }
 
   open(): void {

@@ -1,5 +1,6 @@
 /** The items of a response in order: one is open, the others wait for it (bridge.md 9). @module */
 import type { Json } from "@synth/core";
+import type { Fields } from "../chat_chunk.ts";
 import { CallSegment } from "./call_segment.ts";
 import type { Emitter } from "./emitter.ts";
 import { MessageSegment } from "./message_segment.ts";
@@ -24,7 +25,7 @@ export class ItemQueue {
     this.add(message);
   }
 
-  reasoning(text: string, details: readonly { [key: string]: Json }[]): void {
+  reasoning(text: string, details: readonly Fields[]): void {
     const tail = this.#queue.at(-1);
     const segment = tail instanceof ReasoningSegment ? tail : new ReasoningSegment(this.#emitter);
     for (const detail of details) segment.detail(detail);
@@ -62,33 +63,43 @@ export class ItemQueue {
   }
 
   /**
-   * Ends all items that are left. A call that was cut is not concluded: a client would run it.
+   * Ends all items that are left. A call that was cut is not concluded: a client would run it. Nothing follows one that
+   * was announced, since its item stays open.
    *
    * @param stopped whether the model called the stop tool
+   * @returns whether the response is complete
    */
-  drain(ending: Ending, stopped: boolean): void {
+  drain(ending: Ending, stopped: boolean): boolean {
     const left = this.#queue;
     this.#queue = [];
-    const kept = left.filter(keeper(ending, left.at(-1)));
-    const completes = stopped || this.#emitter.closedCalls > 0 ||
-      kept.some((segment) => segment.kind === "call");
-    const whole = ending.kind === "normal" || (ending.kind === "truncated" && completes);
+    const last = left.at(-1);
+    const kept: Segment[] = [];
+    let stuck = false;
+    let completes = stopped || this.#emitter.closedCalls > 0;
+    for (const segment of left) {
+      if (!(segment instanceof CallSegment)) {
+        kept.push(segment);
+      } else if (isWhole(segment, ending, segment === last)) {
+        kept.push(segment);
+        completes = true;
+      } else if (segment.opened) {
+        stuck = true;
+        break;
+      }
+    }
+    const whole = ending.kind === "normal" ||
+      (ending.kind === "truncated" && completes && !stuck);
     for (const segment of kept) {
       if (!segment.opened) segment.open();
-      segment.close(!whole && segment === left.at(-1) ? "incomplete" : "completed");
+      segment.close(!whole && segment === last ? "incomplete" : "completed");
     }
+    return whole;
   }
 }
 
-/** Says which segments are concluded. Behind an announced call that was cut no other call is. */
-function keeper(ending: Ending, last: Segment | undefined): (segment: Segment) => boolean {
-  let cut = ending.kind === "cut" || ending.kind === "failed";
-  return (segment) => {
-    if (!(segment instanceof CallSegment)) return true;
-    if (!segment.certain || cut) return false;
-    const whole = ending.kind === "normal" || segment.complete ||
-      (segment.plainInput && segment !== last);
-    if (!whole && segment.opened) cut = true;
-    return whole;
-  };
+function isWhole(call: CallSegment, ending: Ending, last: boolean): boolean {
+  if (!call.certain) return false;
+  if (ending.kind === "normal") return true;
+  // Of plain input nobody knows where it ends; but something followed.
+  return ending.kind === "truncated" && (call.complete || (call.plainInput && !last));
 }

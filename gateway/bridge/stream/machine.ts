@@ -211,7 +211,7 @@ export class ResponseMachine {
     }
   }
 
-  #reason(text: string, details: ReturnType<typeof reasoningDetails> = []): void {
+  #reason(text: string, details: readonly Fields[] = []): void {
     const bytes = utf8Length(text);
     this.#outputBytes += bytes;
     this.#reasoningBytes += bytes;
@@ -268,10 +268,9 @@ export class ResponseMachine {
   #terminate(ending: Ending, now: number, tell = false): ResponseObject {
     this.#calls.identifyAll();
     const stopped = this.#calls.stopped(ending.kind !== "normal");
-    this.#queue.drain(ending, stopped);
+    const whole = this.#queue.drain(ending, stopped);
     if (ending.kind === "failed") return this.#endFailed(ending.error, tell);
-    const completes = stopped || this.#emitter.closedCalls > 0;
-    if (ending.kind === "normal" || (ending.kind === "truncated" && completes)) {
+    if (ending.kind === "normal" || whole) {
       this.#fillEmpty();
       return this.#end("completed", { completed_at: now });
     }

@@ -111,6 +111,12 @@ const ENDINGS: [string, Json[], Partial<TurnEnd>, string[]][] = [
     {},
     ["completed", HI],
   ],
+  [
+    "a whole stop before a cut call",
+    [calls(call(0, "z", "__internal_stop", "{}"), call(1, "a", "f", '{"x')), finish("length")],
+    {},
+    ["incomplete max_output_tokens"],
+  ],
   ["the budget", [hi], { reason: "cut" }, ["incomplete max_output_tokens", CUT_HI]],
   ["the budget inside a call", [hi, f], { reason: "cut" }, ["incomplete max_output_tokens", HI]],
   ["silence", [hi], { reason: "idle" }, ["failed server_error", CUT_HI]],

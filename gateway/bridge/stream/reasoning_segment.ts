@@ -1,5 +1,5 @@
 /** A reasoning item: a summary part or a raw part, and our seal. @module */
-import type { Json } from "@synth/core";
+import type { Fields } from "../chat_chunk.ts";
 import type { ReasoningItem } from "../output_item.ts";
 import type { Emitter } from "./emitter.ts";
 import { ReasoningDetails } from "./reasoning_details.ts";
@@ -35,7 +35,7 @@ export class ReasoningSegment implements Segment {
   }
 
   /** What the upstream wants back unchanged, such as signatures. */
-  detail(detail: { [key: string]: Json }): void {
+  detail(detail: Fields): void {
     this.#details.push(detail);
   }
 

@@ -2,6 +2,8 @@
 
 const OPEN = "<think>";
 const CLOSE = "</think>";
+/** White space before the tag. */
+const MAX_HELD = 1024;
 
 type State = "before" | "inside" | "after" | "text";
 
@@ -48,7 +50,7 @@ export class ThinkTags {
     if (begun.startsWith(OPEN)) {
       this.#state = "inside";
       this.#inside(begun.slice(OPEN.length));
-    } else if (OPEN.startsWith(begun)) {
+    } else if (OPEN.startsWith(begun) && text.length < MAX_HELD) {
       this.#held = text;
     } else {
       this.#state = "text";

@@ -7,6 +7,9 @@ import type { Emitter } from "./emitter.ts";
 import type { ItemQueue } from "./item_queue.ts";
 import { utf8Length } from "./utf8_length.ts";
 
+/** Calls of one turn that are looked at, also those without a name; the rest is noise. */
+const MAX_TRACKED = 1024;
+
 /** Keeps all calls, also those that no client may see. */
 export class ToolCalls {
   readonly #queue: ItemQueue;
@@ -17,8 +20,8 @@ export class ToolCalls {
     this.#queue = queue;
     this.#slots = new CallSlots(emitter.plan, () => {
       const call = new CallSegment(emitter);
-      this.#calls.push(call);
-      queue.add(call);
+      if (this.#calls.push(call) > MAX_TRACKED) call.hide();
+      else queue.add(call);
       return call;
     });
   }
