@@ -1,4 +1,6 @@
 /** Gets `redis-server` from Debian's packages where tests may do so. @module */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 const PACKAGE = "redis-server";
 
@@ -13,8 +15,7 @@ export async function installRedis(): Promise<void> {
       `These tests need ${PACKAGE}: run "apt-get install ${PACKAGE}", or set SYNTH_TEST_INSTALL=1 to let them do it`,
     );
   }
-  const folder = Deno.env.get("TMPDIR") ?? "/tmp";
-  using lock = await Deno.open(`${folder}/synth-test-install-${Deno.uid()}.lock`, {
+  using lock = await Deno.open(join(tmpdir(), `synth-test-install-${Deno.uid()}.lock`), {
     create: true,
     write: true,
     mode: 0o600,
