@@ -17,10 +17,10 @@ export type Handler = (context: RequestContext, services: Services) => Response 
 
 /** One line of the table. */
 export interface Route {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly paths: readonly string[];
-  /** What the key must be allowed to do; `null`: no key is asked for. */
-  readonly scope: Scope | null;
+  /** What the key must be allowed to do; `any`: nothing more than to be valid; `null`: no key is asked for. */
+  readonly scope: Scope | "any" | null;
   readonly handler: Handler;
 }
 

@@ -1,5 +1,5 @@
 /** Puts a gateway together. @module */
-import { type Logger, silentLogger, SynthError, systemClock } from "@synth/core";
+import { type Clock, type Logger, silentLogger, SynthError, systemClock } from "@synth/core";
 import type { SynthConfig } from "@synth/core/config";
 import { createApp, type Route } from "./app.ts";
 import { authenticate } from "./http/authenticate.ts";
@@ -7,8 +7,11 @@ import { logFinished, refusal } from "./http/finished.ts";
 import { InFlight } from "./http/in_flight.ts";
 import { RequestContext } from "./http/request_context.ts";
 import type { FetchInfo, Gateway, GatewayOptions } from "./options.ts";
+import { priceBook } from "./pricing/price_book.ts";
 import type { Services } from "./services.ts";
-import { UnmeteredAdmission } from "./sessions/admission.ts";
+import { type Admission, UnmeteredAdmission } from "./sessions/admission.ts";
+import { LedgerAdmission } from "./sessions/ledger_admission.ts";
+import { portablePrefixHash } from "./sessions/prefix_hash.ts";
 import { makeSnapshot, type Snapshot } from "./snapshot.ts";
 import { UpstreamClient } from "./upstreams/client.ts";
 import { demoTransport } from "./upstreams/demo/demo_transport.ts";
@@ -42,7 +45,10 @@ class RunningGateway implements Gateway {
     this.#log = options.log ?? silentLogger;
     this.#services = {
       clock,
-      admission: options.admission ?? new UnmeteredAdmission(),
+      admission: this.#admission(clock),
+      ledger: options.ledger ?? null,
+      keys: options.keys ?? null,
+      prices: options.prices ?? priceBook,
       upstreams: new UpstreamClient(options.transport, demoTransport(), clock),
       store: options.store ?? null,
       sealer: options.sealer ?? null,
@@ -52,6 +58,14 @@ class RunningGateway implements Gateway {
     this.#app = createApp((route, request, params, waitUntil) =>
       this.#run(route, request, params, waitUntil)
     );
+  }
+
+  #admission(clock: Clock): Admission {
+    const { admission, ledger, prices = priceBook, hasher = portablePrefixHash } = this.#options;
+    if (admission !== undefined) return admission;
+    if (ledger === undefined) return new UnmeteredAdmission();
+    const config = (): SynthConfig["sessions"] => this.#snapshot.config.sessions;
+    return new LedgerAdmission({ ledger, prices, config, hasher, clock, log: this.#log });
   }
 
   get active(): number {
@@ -91,6 +105,7 @@ class RunningGateway implements Gateway {
     }
     await Promise.race([this.#inFlight.settled(), clock.sleep(GOODBYE_MS)]);
     await this.#options.transport.close();
+    await this.#options.ledger?.close();
     await this.#options.store?.close();
   }
 

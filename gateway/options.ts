@@ -1,9 +1,12 @@
 /** What a gateway is made of, and what it can be asked to do. @module */
 import type { Clock, Logger } from "@synth/core";
-import type { Authenticator } from "@synth/core/auth";
+import type { Authenticator, KeyStore } from "@synth/core/auth";
 import type { SynthConfig } from "@synth/core/config";
 import type { Sealer } from "./bridge/seal.ts";
+import type { PriceBook } from "./pricing/price_book.ts";
 import type { Admission } from "./sessions/admission.ts";
+import type { SessionLedger } from "./sessions/ledger/ledger.ts";
+import type { PrefixHasher } from "./sessions/prefix_hash.ts";
 import type { UpstreamTransport } from "./upstreams/transport.ts";
 
 /** Where the keys of upstreams come from. */
@@ -33,7 +36,15 @@ export interface GatewayOptions {
   readonly transport: UpstreamTransport;
   /** @default {no store: always healthy} */
   readonly store?: StateStore;
-  /** @default {everything is granted} */
+  /** Who may spend what. With it every request is admitted by its budgets; {@linkcode Gateway.drain} closes it. @default {no budgets} */
+  readonly ledger?: SessionLedger;
+  /** Keys that the API can make and end. @default {no such routes} */
+  readonly keys?: KeyStore;
+  /** @default {the table that ships with synth} */
+  readonly prices?: PriceBook;
+  /** How conversations are told apart, for their input bound. @default {SHA-256 in JavaScript} */
+  readonly hasher?: PrefixHasher;
+  /** Overrules the admission of `ledger`. @default {by the ledger, else everything is granted} */
   readonly admission?: Admission;
   /** @default {systemClock} */
   readonly clock?: Clock;

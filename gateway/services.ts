@@ -1,14 +1,20 @@
 /** What handlers share. @module */
 import type { Clock } from "@synth/core";
+import type { KeyStore } from "@synth/core/auth";
 import type { Sealer } from "./bridge/seal.ts";
 import type { StateStore } from "./options.ts";
+import type { PriceBook } from "./pricing/price_book.ts";
 import type { Admission } from "./sessions/admission.ts";
+import type { SessionLedger } from "./sessions/ledger/ledger.ts";
 import type { UpstreamClient } from "./upstreams/client.ts";
 
 /** The long-lived parts of a gateway. */
 export interface Services {
   readonly clock: Clock;
   readonly admission: Admission;
+  readonly ledger: SessionLedger | null;
+  readonly keys: KeyStore | null;
+  readonly prices: PriceBook;
   readonly upstreams: UpstreamClient;
   readonly store: StateStore | null;
   readonly sealer: Sealer | null;
