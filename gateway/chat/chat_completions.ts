@@ -7,13 +7,15 @@ import { readJson } from "../http/read_json.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
 import type { AdmissionRequest } from "../sessions/admission.ts";
+import { BudgetMessage } from "../sessions/refusal.ts";
 import type { Lease } from "../sessions/lease.ts";
 import { chatEvents } from "../turn/chat_events.ts";
 import { Turn } from "../turn/turn.ts";
 import { STREAM_HEADERS, turnStream } from "../turn/turn_stream.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
-import { openUpstream } from "../upstreams/open_upstream.ts";
+import { type Opened, openUpstream } from "../upstreams/open_upstream.ts";
 import { refuseOtherApi } from "../upstreams/refuse_other_api.ts";
+import { budgetChat } from "./budget_chat.ts";
 import { wholeChat } from "./chat_whole.ts";
 import { ChatRelay } from "./chat_relay.ts";
 import { chatSize } from "./chat_size.ts";
@@ -28,9 +30,15 @@ export async function chatCompletions(
   refuseOtherApi(model);
   const request = admissionRequest(body, model, context);
   const { gateway } = context.snapshot.config;
-  const opened = await openUpstream(context, services, request, (lease) => {
-    return clamped(request.chat, model, lease);
-  });
+  let opened: Opened;
+  try {
+    opened = await openUpstream(context, services, request, (lease) => {
+      return clamped(request.chat, model, lease);
+    });
+  } catch (error) {
+    if (!(error instanceof BudgetMessage)) throw error;
+    return budgetChat(request, error, Math.floor(context.clock.now() / 1000));
+  }
   if (!opened.ok) throw opened.error;
   const { lease, reply, headers } = opened;
   if (!request.stream) {

@@ -11,13 +11,15 @@ import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
 import type { AdmissionRequest } from "../sessions/admission.ts";
 import type { Lease } from "../sessions/lease.ts";
-import { openUpstream, watchClient } from "../upstreams/open_upstream.ts";
+import { BudgetMessage } from "../sessions/refusal.ts";
+import { type Opened, openUpstream, watchClient } from "../upstreams/open_upstream.ts";
 import { refuseOtherApi } from "../upstreams/refuse_other_api.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
 import { chatEvents } from "../turn/chat_events.ts";
 import { Turn } from "../turn/turn.ts";
 import { failedResponseError } from "../turn/turn_error.ts";
 import { STREAM_HEADERS, turnStream } from "../turn/turn_stream.ts";
+import { budgetMessage } from "./budget_message.ts";
 import { failedStream } from "./failed_stream.ts";
 import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
 
@@ -51,10 +53,6 @@ async function answer(
 ): Promise<Response> {
   const { upstream } = request.model;
   const { gateway } = context.snapshot.config;
-  const opened = await openUpstream(context, services, request, (lease) => {
-    return clamped(plan, upstream.profile, lease).chat;
-  });
-  const headers = { ...planHeaders(plan), ...opened.headers };
   const making = {
     plan,
     clock: context.clock,
@@ -62,6 +60,16 @@ async function answer(
     sealer: services.sealer,
     stream: request.stream,
   };
+  let opened: Opened;
+  try {
+    opened = await openUpstream(context, services, request, (lease) => {
+      return clamped(plan, upstream.profile, lease).chat;
+    });
+  } catch (error) {
+    if (error instanceof BudgetMessage) return budgetMessage(making, error);
+    throw error;
+  }
+  const headers = { ...planHeaders(plan), ...opened.headers };
   if (!opened.ok) return refused(context, making, opened.error, headers);
   const { lease } = opened;
   const events = await chatEvents(opened.reply, services, lease, context);

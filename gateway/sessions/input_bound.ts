@@ -42,9 +42,7 @@ export function boundInput(
 ): BoundedInput {
   const hash = hasher();
   const media = new MediaBounds(bounds);
-  const head = encoder.encode(
-    JSON.stringify([chat.model, chat.tools ?? null, chat.response_format ?? null]),
-  );
+  const head = encoder.encode(JSON.stringify(headOf(chat)));
   hash.update(head);
   let tokens = REQUEST_TOKENS + head.length + (chat.tools?.length ?? 0) * TOOL_TOKENS;
   const boundaries: { hash: string; upTo: number }[] = [];
@@ -68,6 +66,44 @@ export function boundInput(
     hash: hash.peek(),
     unmeterable: media.unmeterable ?? unmeterableField(chat),
   };
+}
+
+/** Fields that cost no input tokens, or a few that {@linkcode REQUEST_TOKENS} covers, and that may change between turns. */
+const NEUTRAL: ReadonlySet<string> = new Set([
+  "frequency_penalty",
+  "logprobs",
+  "max_completion_tokens",
+  "max_tokens",
+  "messages",
+  "metadata",
+  "n",
+  "parallel_tool_calls",
+  "presence_penalty",
+  "prompt_cache_key",
+  "prompt_cache_options",
+  "prompt_cache_retention",
+  "reasoning",
+  "reasoning_effort",
+  "safety_identifier",
+  "seed",
+  "service_tier",
+  "stop",
+  "store",
+  "stream",
+  "stream_options",
+  "temperature",
+  "thinking",
+  "tool_choice",
+  "top_logprobs",
+  "top_p",
+  "user",
+  "verbosity",
+]);
+
+/** Everything beside the messages that may be put into the prompt: tools, schemas, and whatever an upstream knows that we do not. */
+function headOf(chat: ChatRequest): [string, unknown][] {
+  return Object.entries(chat).filter(([field, value]) => !NEUTRAL.has(field) && value !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** Counts messages with images, audio and files, whose tokens have nothing to do with their bytes. */

@@ -85,3 +85,12 @@ Deno.test("boundInput() offers at most 64 prefixes, the longest first", () => {
   assert(prefixes.length <= 64 && prefixes.length > 20);
   for (let i = 1; i < prefixes.length; i++) assert(prefixes[i]!.rest > prefixes[i - 1]!.rest);
 });
+
+Deno.test("boundInput() counts fields that it does not know, and knows the conversation without them again", () => {
+  const hi: ChatMessage[] = [{ role: "user", content: "hi" }];
+  const plain = bound(chat(hi));
+  const documents = bound(chat(hi, { documents: ["x".repeat(5000)] }));
+  assert(documents.tokens > 5000);
+  assertNotEquals(documents.hash, plain.hash);
+  assertEquals(bound(chat(hi, { temperature: 0.5, tool_choice: "none" })).hash, plain.hash);
+});

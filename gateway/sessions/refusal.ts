@@ -20,7 +20,12 @@ export interface RefusalContext {
 }
 
 /** A refusal that the session wants told as an assistant's message, not as an error. */
-export class BudgetMessage extends SynthError {}
+export class BudgetMessage extends SynthError {
+  /** What the assistant says. */
+  get text(): string {
+    return `[synth] ${this.hint === undefined ? this.message : `${this.message}. ${this.hint}.`}`;
+  }
+}
 
 /** Metric names on the wire. */
 export const WIRE_METRIC: Readonly<Record<Metric, string>> = {
