@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ErrorBody } from "../errors.ts";
+import type { ErrorBody, Json } from "../errors.ts";
 
 /** The body of every error answer. Members beside the four depend on `code`. */
 export const ErrorSchema: z.ZodType<ErrorBody> = z.object({
@@ -8,5 +8,6 @@ export const ErrorSchema: z.ZodType<ErrorBody> = z.object({
     code: z.string(),
     message: z.string(),
     param: z.string().nullable(),
-  }).catchall(z.json()),
+    // What was parsed from JSON is JSON; a recursive schema cannot be described.
+  }).catchall(z.unknown() as z.ZodType<Json>),
 });

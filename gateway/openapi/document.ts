@@ -1,5 +1,5 @@
-/** The description of the API as an OpenAPI 3.1 document. @module */
-import { OpenAPIHono } from "@hono/zod-openapi";
+/** The description of the API as an OpenAPI 3.1 document, whose schemas are made from those that bodies are checked with. @module */
+import type { Json } from "@synth/core";
 import {
   ChatCompletionsSchema,
   ErrorSchema,
@@ -10,7 +10,19 @@ import {
 } from "@synth/core/api";
 import { z } from "zod";
 
-/** Why a request is refused, on every route that reads a body. */
+const SCHEMAS = {
+  ResponsesRequest: ResponsesRequestSchema,
+  ChatCompletionsRequest: ChatCompletionsSchema,
+  Model: ModelSchema,
+  ModelList: ModelListSchema,
+  Health: HealthSchema,
+  Error: ErrorSchema,
+} as const;
+
+type SchemaName = keyof typeof SCHEMAS;
+type JsonObject = { [key: string]: Json };
+
+/** Why a request is refused. */
 const REFUSALS: readonly [number, string][] = [
   [400, "The request cannot be carried out as it is"],
   [401, "No key, or one that is not valid"],
@@ -27,90 +39,90 @@ const REFUSALS: readonly [number, string][] = [
 const ALIASES = "The same under `/api/v1`, `/api/synth-research` and `/api/synth-research/v1`; " +
   "a trace id may come as `?cid=` or as a path segment before the last ones.";
 
-type Content = { [type: string]: { schema: z.ZodType } };
-
-/** Builds the document. */
-export function openApiDocument(version: string): object {
-  const host = new OpenAPIHono();
-  const registry = host.openAPIRegistry;
-  registry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
-  registry.registerComponent("securitySchemes", "apiKey", {
-    type: "apiKey",
-    in: "header",
-    name: "x-api-key",
-  });
-  const error = registry.register("Error", ErrorSchema);
-  const schemas = {
-    responses: registry.register("ResponsesRequest", ResponsesRequestSchema),
-    chat: registry.register("ChatCompletionsRequest", ChatCompletionsSchema),
-    model: registry.register("Model", ModelSchema),
-    models: registry.register("ModelList", ModelListSchema),
-    health: registry.register("Health", HealthSchema),
-  };
-  const security = [{ bearer: [] }, { apiKey: [] }];
-  const answer = (description: string, content: Content) => ({
-    200: { description, content },
-    ...Object.fromEntries(REFUSALS.map(([status, why]) => [
-      status,
-      { description: why, content: { "application/json": { schema: error } } },
-    ])),
-  });
-  const jsonOf = (schema: z.ZodType): Content => ({ "application/json": { schema } });
-  const events: Content = {
-    "application/json": { schema: z.looseObject({}) },
-    "text/event-stream": { schema: z.string() },
-  };
-  registry.registerPath({
-    method: "post",
-    path: "/v1/responses",
-    summary: "Create a response",
-    description: `OpenAI's Responses API, on models that speak Chat Completions. ${ALIASES}`,
-    security,
-    request: { body: { required: true, content: jsonOf(schemas.responses) } },
-    responses: answer("The response, or its events", events),
-  });
-  registry.registerPath({
-    method: "post",
-    path: "/v1/chat/completions",
-    summary: "Create a chat completion",
-    description: `Passed on to the upstream of the model. ${ALIASES}`,
-    security,
-    request: { body: { required: true, content: jsonOf(schemas.chat) } },
-    responses: answer("The completion, or its chunks", events),
-  });
-  registry.registerPath({
-    method: "get",
-    path: "/v1/models",
-    summary: "List models",
-    description: "Models that are configured as a pattern are not listed.",
-    security,
-    responses: answer("The models", jsonOf(schemas.models)),
-  });
-  registry.registerPath({
-    method: "get",
-    path: "/v1/models/{id}",
-    summary: "Get a model",
-    security,
-    request: { params: z.object({ id: z.string() }) },
-    responses: answer("The model", jsonOf(schemas.model)),
-  });
-  registry.registerPath({
-    method: "get",
-    path: "/health",
-    summary: "Whether the gateway and its store work",
-    responses: {
-      200: { description: "They do", content: jsonOf(schemas.health) },
-      503: { description: "The store cannot be reached", content: jsonOf(schemas.health) },
+/** The document. */
+export function openApiDocument(version: string): JsonObject {
+  return {
+    openapi: "3.1.0",
+    info: { title: "synth gateway", version },
+    paths: paths(),
+    components: {
+      schemas: Object.fromEntries(
+        Object.entries(SCHEMAS).map(([name, schema]) => [name, described(schema)]),
+      ),
+      securitySchemes: {
+        bearer: { type: "http", scheme: "bearer" },
+        apiKey: { type: "apiKey", in: "header", name: "x-api-key" },
+      },
     },
-  });
-  registry.registerPath({
-    method: "post",
-    path: "/admin/reload",
-    summary: "Read the configuration again",
-    description: "Needs the scope `admin`. A bad configuration is refused with 422 and the old " +
-      "one stays in force.",
-    security,
-    responses: answer("The new configuration is in force", jsonOf(z.looseObject({}))),
-  });
-  return host.getOpenAPI31Document({ openapi: "3.1.0", info: { title: "synth gateway", version } });
+  };
+}
+
+function paths(): JsonObject {
+  const events = { "text/event-stream": { schema: { type: "string" } } };
+  const any = { "application/json": { schema: { type: "object" } } };
+  return {
+    "/v1/responses": {
+      post: protectedRoute({
+        summary: "Create a response",
+        description: `OpenAI's Responses API, on models that speak Chat Completions. ${ALIASES}`,
+        requestBody: { required: true, content: jsonOf("ResponsesRequest") },
+      }, { description: "The response, or its events", content: { ...any, ...events } }),
+    },
+    "/v1/chat/completions": {
+      post: protectedRoute({
+        summary: "Create a chat completion",
+        description: `Passed on to the upstream of the model. ${ALIASES}`,
+        requestBody: { required: true, content: jsonOf("ChatCompletionsRequest") },
+      }, { description: "The completion, or its chunks", content: { ...any, ...events } }),
+    },
+    "/v1/models": {
+      get: protectedRoute({
+        summary: "List models",
+        description: "Models that are configured as a pattern are not listed.",
+      }, { description: "The models", content: jsonOf("ModelList") }),
+    },
+    "/v1/models/{id}": {
+      get: protectedRoute({
+        summary: "Get a model",
+        parameters: [{ name: "id", in: "path", required: true, schema: { type: "string" } }],
+      }, { description: "The model", content: jsonOf("Model") }),
+    },
+    "/health": {
+      get: {
+        summary: "Whether the gateway and its store work",
+        responses: {
+          200: { description: "They do", content: jsonOf("Health") },
+          503: { description: "The store cannot be reached", content: jsonOf("Health") },
+        },
+      },
+    },
+    "/admin/reload": {
+      post: protectedRoute({
+        summary: "Read the configuration again",
+        description: "Needs the scope `admin`. A bad configuration is refused with 422, and the " +
+          "old one stays in force.",
+      }, { description: "The new configuration is in force", content: any }),
+    },
+  };
+}
+
+function protectedRoute(operation: JsonObject, success: JsonObject): JsonObject {
+  const refusals = REFUSALS.map(([status, description]) => [
+    String(status),
+    { description, content: jsonOf("Error") },
+  ]);
+  return {
+    ...operation,
+    security: [{ bearer: [] }, { apiKey: [] }],
+    responses: { 200: success, ...Object.fromEntries(refusals) },
+  };
+}
+
+function jsonOf(name: SchemaName): JsonObject {
+  return { "application/json": { schema: { $ref: `#/components/schemas/${name}` } } };
+}
+
+function described(schema: z.ZodType): JsonObject {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+  return rest as JsonObject;
 }
