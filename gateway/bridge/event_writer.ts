@@ -10,6 +10,10 @@ import type { ResponseObject } from "./response_object.ts";
 import type { DeltaChannel, EventSink } from "./stream/sink.ts";
 
 const encoder = new TextEncoder();
+/** The most bytes that one UTF-16 code unit becomes. */
+const MAX_UTF8 = 3;
+/** An own buffer for each small piece would cost more than all else that happens to it. */
+const SLAB = 16 * 1024;
 
 /** Writes one response's events as SSE text; `data: [DONE]` follows the terminal event. */
 export class EventWriter implements EventSink {
@@ -20,6 +24,8 @@ export class EventWriter implements EventSink {
   #tail = "";
   #response: ResponseObject | null = null;
   #responseJson = "";
+  #slab = new Uint8Array(0);
+  #used = 0;
 
   /** Whether something waits for {@linkcode flush}. */
   get hasPending(): boolean {
@@ -44,12 +50,24 @@ export class EventWriter implements EventSink {
     this.#pending += this.#head + sequence + this.#middle + JSON.stringify(delta) + tail;
   }
 
-  /** All bytes since the last flush, or `null` when there are none. */
+  /**
+   * All bytes since the last flush, or `null` when there are none. Pass them on before the next flush: small pieces
+   * share a buffer, and a stream of type `bytes` takes that away with the first.
+   */
   flush(): Uint8Array<ArrayBuffer> | null {
-    if (this.#pending === "") return null;
-    const bytes = encoder.encode(this.#pending);
+    const text = this.#pending;
+    if (text === "") return null;
     this.#pending = "";
-    return bytes;
+    const most = text.length * MAX_UTF8;
+    if (most > SLAB) return encoder.encode(text);
+    if (this.#slab.length - this.#used < most) {
+      this.#slab = new Uint8Array(SLAB);
+      this.#used = 0;
+    }
+    const free = this.#slab.subarray(this.#used, this.#used + most);
+    const { written } = encoder.encodeInto(text, free);
+    this.#used += written;
+    return free.subarray(0, written);
   }
 
   #enter(channel: DeltaChannel): void {

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Json } from "@synth/core";
 import { SseParser } from "@synth/core/sse";
 import fc from "fast-check";
@@ -107,4 +107,24 @@ Deno.test("EventWriter.flush gives all events since the last one in one piece, e
   parser.push(second);
   assertEquals(types.length, 6);
   assert(types.every((type) => type.startsWith("response.")));
+});
+
+Deno.test("EventWriter.flush never changes bytes that it gave, and survives the loss of their buffer", () => {
+  const writer = new EventWriter();
+  const machine = makeMachine(makePlan(), writer);
+  const decoder = new TextDecoder();
+  const given: [Uint8Array, string][] = [];
+  for (let n = 0; n < 500; n++) {
+    machine.chunk(delta({ content: n % 100 === 99 ? "é🙂".repeat(10_000) : `é🙂${n}` }));
+    const bytes = writer.flush();
+    assert(bytes !== null);
+    given.push([bytes, decoder.decode(bytes)]);
+  }
+  for (const [bytes, before] of given) assertEquals(decoder.decode(bytes), before);
+  for (let n = 0; n < 10; n++) {
+    machine.chunk(delta({ content: "taken" }));
+    const bytes = writer.flush();
+    assert(bytes !== null);
+    assertMatch(decoder.decode(structuredClone(bytes, { transfer: [bytes.buffer] })), /"taken"/);
+  }
 });
