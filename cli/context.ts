@@ -51,6 +51,7 @@ function writeAll(target: { writeSync(p: Uint8Array): number }, bytes: Uint8Arra
   try {
     for (let at = 0; at < bytes.length;) at += target.writeSync(bytes.subarray(at));
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    // Messages are lost with their terminal; data that does not arrive is a failure.
+    if (target !== Deno.stderr && !(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }

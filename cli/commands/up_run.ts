@@ -1,5 +1,5 @@
 /** What `synth up` does. @module */
-import { createLogger, EXIT, type Logger, SynthError } from "@synth/core";
+import { createLogger, EXIT, type Logger, SynthError, systemClock } from "@synth/core";
 import { Authenticator, KeyStore, type StaticKey } from "@synth/core/auth";
 import type { SynthConfig } from "@synth/core/config";
 import { exit, onSignal } from "@synth/core/platform";
@@ -19,6 +19,7 @@ import { ensureHome } from "../state/home.ts";
 import { loadForCommand } from "../state/load.ts";
 import { findPaths, joinPath, type Paths } from "../state/paths.ts";
 import { ensureSealKeys } from "../state/seal_keys.ts";
+import { StopSignals } from "../state/stop_signals.ts";
 import { openStores } from "../state/stores.ts";
 import { announce } from "./up_announce.ts";
 
@@ -111,11 +112,10 @@ async function runUntilStopped(
   }
   const stopped = Promise.withResolvers<string>();
   const grace = config.gateway.shutdown_grace_s;
-  let signals = 0;
+  const signals = new StopSignals(systemClock);
   const stopListening = [
     onSignal(["SIGINT", "SIGTERM"], (signal) => {
-      signals++;
-      if (signals > 1) exit(EXIT.interrupted);
+      if (signals.receive(signal) > 1) exit(EXIT.interrupted);
       stopped.resolve(signal);
     }),
     onHangUp(context, gateway),
