@@ -1,6 +1,6 @@
 /** Brings a file to the newest schema: a backup copy first, then every step in one transaction. @module */
 import { chmodSync, closeSync, openSync, renameSync, rmSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
+import { backup as backUp, DatabaseSync } from "node:sqlite";
 import { SynthError } from "../errors.ts";
 import type { Migration } from "./sqlite.ts";
 
@@ -20,12 +20,12 @@ export interface MigrationResult {
  * @param now milliseconds since the epoch, for the name of the backup copy
  * @throws {SynthError} `store_newer` when a newer program has written the file
  */
-export function migrate(
+export async function migrate(
   db: DatabaseSync,
   path: string,
   migrations: readonly Migration[],
   now: number,
-): MigrationResult {
+): Promise<MigrationResult> {
   checkSteps(migrations);
   const to = migrations.length;
   const seen = versionOf(db);
@@ -37,7 +37,9 @@ export function migrate(
     const from = versionOf(db);
     if (from > to) throw newer(from, to);
     // The write lock is held: nothing can change between the copy and the first step.
-    const backup = from > 0 && from < to && path !== ":memory:" ? copy(path, from, now) : null;
+    const backup = from > 0 && from < to && path !== ":memory:"
+      ? await copy(path, from, now)
+      : null;
     for (const step of migrations) if (step.version > from) db.exec(step.sql);
     const broken = db.prepare("PRAGMA foreign_key_check").all();
     if (broken.length > 0) throw new Error(`Migration to ${to} breaks ${broken.length} references`);
@@ -76,8 +78,11 @@ function newer(found: number, known: number): SynthError {
   );
 }
 
-/** Copies the file through a second reader, under a name that appears only when the copy is whole. */
-function copy(path: string, version: number, now: number): string {
+/**
+ * Copies the file through a second reader, under a name that appears only when the copy is whole.
+ * Not by `VACUUM INTO`: that attaches a file, which Deno allows with `--allow-all` only.
+ */
+async function copy(path: string, version: number, now: number): Promise<string> {
   const stamp = new Date(now).toISOString().replace(/[-:]|\.\d+/g, "");
   const target = `${path}.v${version}.${stamp}.backup`;
   const partial = `${target}.partial`;
@@ -85,7 +90,7 @@ function copy(path: string, version: number, now: number): string {
   closeSync(openSync(partial, "wx", 0o600));
   const reader = new DatabaseSync(path, { readOnly: true });
   try {
-    reader.prepare("VACUUM INTO ?").run(partial);
+    await backUp(reader, partial);
   } catch (error) {
     rmSync(partial, { force: true });
     throw error;

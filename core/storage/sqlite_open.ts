@@ -45,7 +45,7 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStore> {
   const end = clock.monotonic() + busyDeadlineMs;
   while (true) {
     try {
-      const db = openOnce(options, clock.now());
+      const db = await openOnce(options, clock.now());
       return new SqliteFile(db, { name, busyDeadlineMs, clock, random });
     } catch (error) {
       if (sqliteTrouble(error) !== "busy") throw sqliteError(error, name);
@@ -55,7 +55,7 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStore> {
   }
 }
 
-function openOnce(options: SqliteOptions, now: number): DatabaseSync {
+async function openOnce(options: SqliteOptions, now: number): Promise<DatabaseSync> {
   const inMemory = options.path === ":memory:";
   if (!inMemory) makePrivate(options.path);
   const db = new DatabaseSync(options.path, { timeout: OPEN_BUSY_TIMEOUT_MS });
@@ -70,7 +70,7 @@ function openOnce(options: SqliteOptions, now: number): DatabaseSync {
     }
     db.exec(`PRAGMA synchronous = ${options.synchronous ?? "NORMAL"}`);
     db.exec("PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 67108864");
-    migrate(db, options.path, options.migrations, now);
+    await migrate(db, options.path, options.migrations, now);
     db.exec("PRAGMA foreign_keys = ON");
     // From here on a lock that is taken is awaited asynchronously, never by blocking.
     db.prepare("PRAGMA busy_timeout = 0").get();
