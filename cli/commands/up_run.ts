@@ -10,7 +10,12 @@ import {
   generateSealKey,
   parseSealKeys,
 } from "@synth/gateway";
-import { type ServedGateway, serveGateway, undiciTransport } from "@synth/gateway/deno";
+import {
+  nodePrefixHash,
+  type ServedGateway,
+  serveGateway,
+  undiciTransport,
+} from "@synth/gateway/deno";
 import type { CliContext } from "../context.ts";
 import { say } from "../output/print.ts";
 import { ensureApiKey, environmentKey, type FirstKey } from "../state/api_key.ts";
@@ -71,7 +76,10 @@ async function open(
   log: Logger,
 ): Promise<Opened> {
   const { env } = context;
-  const store = await openStores(config, env, joinPath(context, paths.home, "state.db"));
+  const store = await openStores(config, env, {
+    state: joinPath(context, paths.home, "state.db"),
+    ledger: joinPath(context, paths.home, "ledger.db"),
+  });
   try {
     const keys = new KeyStore(store.documents);
     const fixed = environmentKey(env);
@@ -86,6 +94,9 @@ async function open(
       secrets: { env: (name) => env[name], file: (path) => Deno.readTextFile(path) },
       transport: undiciTransport(),
       store,
+      ledger: store.ledger,
+      keys,
+      hasher: nodePrefixHash,
       log,
       sealer: createSealer(parseSealKeys(sealKeys)),
     });

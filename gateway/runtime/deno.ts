@@ -1,6 +1,9 @@
 /** The gateway behind `Deno.serve`. @module */
 import type { Gateway } from "../options.ts";
 
+export { nodePrefixHash } from "./node_hash.ts";
+export { openSqliteStores } from "./sqlite_stores.ts";
+export { redisStores, type Stores } from "./stores.ts";
 export { undiciTransport } from "../upstreams/undici_transport.ts";
 
 /** A gateway that listens. */
