@@ -30,7 +30,7 @@ async function send(fetcher: typeof fetch, request: TransportRequest): Promise<T
       redirect: "manual",
     });
   } catch (error) {
-    if (request.signal.aborted) throw abortedError("sent", error);
+    if (request.signal.aborted) throw abortedError("sent", request.signal.reason);
     throw new TransportError("the upstream cannot be reached", {
       phase: refusedBeforeSending(error) ? "connect" : "sent",
       kind: "connect",
@@ -63,7 +63,7 @@ function sourceOf(body: ReadableStream<Uint8Array> | null, signal: AbortSignal):
 }
 
 function fail(error: unknown, signal: AbortSignal): never {
-  if (signal.aborted) throw abortedError("body", error);
+  if (signal.aborted) throw abortedError("body", signal.reason);
   throw new TransportError("the upstream closed the connection", {
     phase: "body",
     kind: "reset",

@@ -94,7 +94,9 @@ function send(agent: Agent, request: TransportRequest): Promise<TransportReply> 
       },
       onResponseError(_controller, error) {
         finished();
-        const failure = given ? abortedError(phase, error) : classify(error, phase);
+        const failure = given
+          ? abortedError(phase, request.signal.reason ?? error)
+          : classify(error, phase);
         if (phase === "body") queue.fail(failure);
         else reject(failure);
       },
