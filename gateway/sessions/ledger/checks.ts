@@ -48,6 +48,23 @@ function limitProblem(spec: LimitSpec): string | null {
   return null;
 }
 
+/** The error for a lease that is named together with scopes that it was not granted for. */
+export function mismatch(ref: LeaseRef): SynthError {
+  return new SynthError(`Lease "${ref.leaseId}" was granted for another session or key`, {
+    code: "lease_mismatch",
+    status: 409,
+  });
+}
+
+/** @throws {SynthError} `lease_mismatch` when a known lease is asked for again by somebody else. */
+export function checkSameAsk(known: LeaseRef, input: ReserveInput): void {
+  const { session } = input;
+  const sameSession = session.kind === "auto"
+    ? known.sessionId !== null
+    : known.sessionId === (session.kind === "id" ? session.id : null);
+  if (!sameSession || known.keyId !== input.keyId) throw mismatch(known);
+}
+
 /** The error for one limit more than a scope can have. */
 export function tooManyLimits(): SynthError {
   return new SynthError(`A scope has at most ${MAX_LIMITS} limits`, {

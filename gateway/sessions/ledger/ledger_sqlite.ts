@@ -40,12 +40,13 @@ import type {
   UsageEvent,
   UsageQuery,
 } from "./ledger.ts";
+import { DEFAULT_RETENTION, type Retention } from "./retention.ts";
 import { findScope, stateOf } from "./sqlite_book.ts";
 import { listUsage } from "./sqlite_journal.ts";
 import { reserve } from "./sqlite_reserve.ts";
 import { expireDue, release, settle } from "./sqlite_settle.ts";
 import { addLimit, raiseLimit, recordUsage } from "./sqlite_limits.ts";
-import { DEFAULT_RETENTION, prune, type Retention } from "./sqlite_prune.ts";
+import { prune } from "./sqlite_prune.ts";
 import { LEDGER_MIGRATIONS } from "./sqlite_schema.ts";
 import {
   endSession,

@@ -1,4 +1,5 @@
 /** A session's constant part as the stores keep it: one text, equal for equal specs. @module */
+import { SynthError } from "@synth/core";
 import { reached } from "../limits.ts";
 import type { LimitState } from "../limits.ts";
 import type { Session, SessionQuery, SessionSpec, SessionStatus } from "./ledger.ts";
@@ -69,4 +70,13 @@ export function matches(session: Session, query: SessionQuery): boolean {
   return (query.user === undefined || session.user === query.user) &&
     (query.status === undefined || session.status === query.status) &&
     (query.active === undefined || session.isActive === query.active);
+}
+
+/** The error for an id that is another session's. */
+export function conflict(id: string): SynthError {
+  return new SynthError(`The session id "${id}" is taken by a different session`, {
+    code: "session_conflict",
+    status: 409,
+    param: "session_id",
+  });
 }

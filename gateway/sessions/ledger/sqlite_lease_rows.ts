@@ -1,7 +1,7 @@
 /** Leases as rows of SQLite. @module */
 import type { DatabaseSync } from "node:sqlite";
-import { SynthError } from "@synth/core";
 import { type Amounts, type LimitState, mapAmounts, METRICS, NOTHING } from "../limits.ts";
+import { mismatch } from "./checks.ts";
 import type { LeaseRef } from "./ledger.ts";
 import {
   findScope,
@@ -135,12 +135,4 @@ export function blank(ref: LeaseRef, state: LeaseRow["state"]): LeaseRow {
 export function checkSame(lease: LeaseRow | null, ref: LeaseRef): void {
   if (lease === null) return;
   if (lease.ref.keyId !== ref.keyId || lease.ref.sessionId !== ref.sessionId) throw mismatch(ref);
-}
-
-/** The error for a lease that is named together with scopes that it was not granted for. */
-export function mismatch(ref: LeaseRef): SynthError {
-  return new SynthError(`Lease "${ref.leaseId}" was granted for another session or key`, {
-    code: "lease_mismatch",
-    status: 409,
-  });
 }

@@ -1,6 +1,7 @@
 /** Granting leases in SQLite, inside one transaction. @module */
 import type { DatabaseSync } from "node:sqlite";
 import { type LimitState, NOTHING } from "../limits.ts";
+import { checkSameAsk } from "./checks.ts";
 import { decide, type Unaffordable } from "./decide.ts";
 import type { Grant, PrefixCandidate, Refusal, ReserveInput } from "./ledger.ts";
 import {
@@ -35,10 +36,14 @@ import {
 export function reserve(db: DatabaseSync, input: ReserveInput, raw: number): Grant | Refusal {
   const { org, user, keyId } = input;
   const known = findLease(db, org, input.leaseId);
-  if (known?.state === "released") {
+  // Given back, or settled by somebody who found it unknown: it was never granted and never will be.
+  if (known !== null && (known.state === "released" || known.expiresAt === 0)) {
     return { granted: false, sessionId: known.ref.sessionId, reason: "released" };
   }
-  if (known !== null) return grantOf(known, limitsOf(scopesOf(db, known.ref, raw)));
+  if (known !== null) {
+    checkSameAsk(known.ref, input);
+    return grantOf(known, limitsOf(scopesOf(db, known.ref, raw)));
+  }
 
   const attached = attach(db, input, raw);
   if ("reason" in attached) return { granted: false, ...attached };

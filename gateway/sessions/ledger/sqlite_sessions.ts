@@ -1,8 +1,7 @@
 /** Sessions in SQLite, inside one transaction. @module */
 import type { DatabaseSync } from "node:sqlite";
-import { SynthError } from "@synth/core";
 import type { OpenedSession, OpenSession, Session, SessionQuery } from "./ledger.ts";
-import { matches, parseSpec, sameSpec, specText, statusOf } from "./session_spec.ts";
+import { conflict, matches, parseSpec, sameSpec, specText, statusOf } from "./session_spec.ts";
 import {
   findScope,
   insertLimit,
@@ -110,15 +109,6 @@ export function openSession(db: DatabaseSync, input: OpenSession, raw: number): 
   }
   const session = createSession(db, input, raw);
   return { session: view(db, org, session, raw), created: true, ended };
-}
-
-/** The error for an id that is another session's. */
-export function conflict(id: string): SynthError {
-  return new SynthError(`The session id "${id}" is taken by a different session`, {
-    code: "session_conflict",
-    status: 409,
-    param: "session_id",
-  });
 }
 
 /** Writes a session that is not there, moving the active mark to it when asked. */

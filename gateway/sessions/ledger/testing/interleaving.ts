@@ -5,6 +5,7 @@
  * @module
  */
 import fc from "fast-check";
+import { SynthError } from "@synth/core";
 import {
   type Amounts,
   type LimitSpec,
@@ -285,8 +286,14 @@ class Run {
       unmeterable: step.extra === 9,
       ttlMs: step.ttl,
     };
-    const real = await this.bench.ledger.reserve(input);
-    const expected = model.reserve(input);
+    const real = await this.bench.ledger.reserve(input).catch((error) => error);
+    let expected: Grant | Refusal;
+    try {
+      expected = model.reserve(input);
+    } catch (error) {
+      return same("reserve", real instanceof SynthError && real.code, (error as Error).message);
+    }
+    if (real instanceof Error) throw real;
     same("reserve", showOutcome(real), showOutcome(expected));
     if (!known && !this.#refs.has(step.lease)) {
       this.#refs.set(step.lease, {

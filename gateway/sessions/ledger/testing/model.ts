@@ -205,10 +205,20 @@ export class ModelLedger {
 
   reserve(input: ReserveInput): Grant | Refusal {
     const known = this.leases.get(input.leaseId);
-    if (known?.state === "released") {
+    if (known?.state === "released" || known?.expiresAt === 0) {
       return { granted: false, sessionId: known.ref.sessionId, reason: "released" };
     }
-    if (known !== undefined) return this.#grant(known);
+    if (known !== undefined) {
+      const { sessionId, keyId } = known.ref;
+      const { kind } = input.session;
+      const expected = input.session.kind === "id" ? input.session.id : null;
+      if (
+        keyId !== input.keyId || (kind === "auto" ? sessionId === null : sessionId !== expected)
+      ) {
+        throw new Error("lease_mismatch");
+      }
+      return this.#grant(known);
+    }
 
     const { session, fresh, refusal } = this.#attach(input);
     if (refusal !== undefined) return refusal;
