@@ -5,8 +5,8 @@ export const GENERIC: UpstreamProfile = {
   name: "generic",
   // The older name; servers that follow OpenAI's newer one nearly always take this too.
   maxTokensField: "max_tokens",
-  // Not known, so the ledger holds the model's ceiling.
-  outputCap: null,
+  // `max_tokens` is part of the protocol that this profile stands for; `uncapped` is for servers that ignore it.
+  outputCap: { honoured: true, includesReasoning: true },
   // Without it most servers report no usage in a stream.
   streamOptions: true,
   parallelToolCalls: "send",

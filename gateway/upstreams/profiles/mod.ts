@@ -15,6 +15,7 @@ import { OLLAMA } from "./ollama.ts";
 import { OPENAI } from "./openai.ts";
 import { OPENROUTER } from "./openrouter.ts";
 import { QWEN } from "./qwen.ts";
+import { UNCAPPED } from "./uncapped.ts";
 import { VLLM } from "./vllm.ts";
 import { XAI } from "./xai.ts";
 import { ZAI } from "./zai.ts";
@@ -23,6 +24,7 @@ import { ZAI } from "./zai.ts";
 export const PROFILES: ReadonlyMap<string, UpstreamProfile> = new Map(
   [
     GENERIC,
+    UNCAPPED,
     OPENAI,
     DEEPSEEK,
     GROQ,
