@@ -3,7 +3,12 @@ import type { Json } from "@synth/core";
 import type { StreamEvent } from "../events.ts";
 import type { ToolBinding, ToolKind, TurnPlan } from "../plan.ts";
 import type { ResponseObject } from "../response_object.ts";
-import { ResponseMachine, type TurnEnd, type TurnResult } from "../stream/machine.ts";
+import {
+  type MachineOptions,
+  ResponseMachine,
+  type TurnEnd,
+  type TurnResult,
+} from "../stream/machine.ts";
 import { CollectingSink, type EventSink } from "../stream/sink.ts";
 
 /** A tool in short: `"f"`, or what differs from a plain function. */
@@ -73,7 +78,11 @@ function makeBinding(spec: ToolSpec): ToolBinding {
 }
 
 /** A machine with ids `msg_1`, `fc_1` ...; the seal shows what it holds. */
-export function makeMachine(plan: TurnPlan, sink: EventSink): ResponseMachine {
+export function makeMachine(
+  plan: TurnPlan,
+  sink: EventSink,
+  seal: MachineOptions["seal"] = (content) => `sealed:${JSON.stringify(content)}`,
+): ResponseMachine {
   const counts = new Map<string, number>();
   return new ResponseMachine(plan, {
     responseId: "resp_1",
@@ -83,7 +92,7 @@ export function makeMachine(plan: TurnPlan, sink: EventSink): ResponseMachine {
       counts.set(prefix, count);
       return `${prefix}${count}`;
     },
-    seal: (content) => `sealed:${JSON.stringify(content)}`,
+    seal,
     sink,
   });
 }
