@@ -5,11 +5,13 @@ import { profileNamed, PROFILES } from "./mod.ts";
 
 const NAMES = [
   "generic",
+  "uncapped",
   "openai",
   "deepseek",
   "groq",
   "mistral",
   "qwen",
+  "uncapped",
   "xai",
   "moonshot",
   "openrouter",
@@ -80,6 +82,7 @@ Deno.test("one request in the words of every upstream", () => {
   });
   assertEquals(rows, [
     "generic cap usage parallel named strict effort_high penalties logprobs",
+    "uncapped cap usage parallel named strict effort_high penalties logprobs",
     "openai developer mid_developer completion_cap usage parallel named native_custom strict " +
     "effort_xhigh penalties logprobs bad_arguments",
     "deepseek cap usage named effort_max penalties logprobs summary_back",
