@@ -11,7 +11,6 @@ const NAMES = [
   "groq",
   "mistral",
   "qwen",
-  "uncapped",
   "xai",
   "moonshot",
   "openrouter",
