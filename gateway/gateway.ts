@@ -16,6 +16,7 @@ import { makeSnapshot, type Snapshot } from "./snapshot.ts";
 import { UpstreamClient } from "./upstreams/client.ts";
 import { demoTransport } from "./upstreams/demo/demo_transport.ts";
 import { VERSION } from "./version.ts";
+import { within } from "./within.ts";
 
 /** Milliseconds that requests get to say goodbye once the grace time of a drain is over. */
 const GOODBYE_MS = 5000;
@@ -96,26 +97,16 @@ class RunningGateway implements Gateway {
   async drain(graceMs?: number): Promise<void> {
     const { clock } = this.#services;
     this.#draining = true;
-    const config: SynthConfig = this.#snapshot.config;
-    await this.#idleWithin(graceMs ?? config.gateway.shutdown_grace_s * 1000);
-    if (this.#inFlight.size > 0) {
+    const grace = graceMs ?? this.#snapshot.config.gateway.shutdown_grace_s * 1000;
+    if (!await within(clock, grace, this.#inFlight.idle())) {
       this.#log.warn("grace time is over, ending requests", { active: this.#inFlight.size });
       this.#inFlight.interrupt(shuttingDown());
-      await this.#idleWithin(GOODBYE_MS);
+      await within(clock, GOODBYE_MS, this.#inFlight.idle());
     }
-    await Promise.race([this.#inFlight.settled(), clock.sleep(GOODBYE_MS)]);
+    await within(clock, GOODBYE_MS, this.#inFlight.settled());
     await this.#options.transport.close();
     await this.#options.ledger?.close();
     await this.#options.store?.close();
-  }
-
-  async #idleWithin(ms: number): Promise<void> {
-    let stop = (): void => {};
-    const late = new Promise<void>((resolve) => {
-      stop = this.#services.clock.after(ms, resolve);
-    });
-    await Promise.race([this.#inFlight.idle(), late]);
-    stop();
   }
 
   async #run(

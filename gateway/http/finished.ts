@@ -5,7 +5,11 @@ import type { RequestContext } from "./request_context.ts";
 /** The log line of a request that is over: ids, numbers and codes; never content, never a key, not the path, which may hold both. */
 export function logFinished(log: Logger, context: RequestContext): void {
   const status = Number(context.fields["status"] ?? 0);
-  const level = status >= 500 ? "error" : context.fields["quiet"] === true ? "debug" : "info";
+  const level = status >= 500 || context.error !== null
+    ? "error"
+    : context.fields["quiet"] === true
+    ? "debug"
+    : "info";
   if (!log.enabled(level)) return;
   log[level]("request", {
     request_id: context.id,

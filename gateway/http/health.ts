@@ -1,5 +1,6 @@
 import type { RequestContext } from "./request_context.ts";
 import type { Services } from "../services.ts";
+import { within } from "../within.ts";
 import { json } from "./json.ts";
 
 const PING_MS = 2000;
@@ -17,12 +18,9 @@ export async function health(context: RequestContext, services: Services): Promi
 
 async function reachable(services: Services): Promise<boolean> {
   if (services.store === null) return true;
-  let stop = (): void => {};
-  const late = new Promise<boolean>((resolve) => {
-    stop = services.clock.after(PING_MS, () => resolve(false));
-  });
-  const pinged = services.store.ping().then(() => true, () => false);
-  const healthy = await Promise.race([pinged, late]);
-  stop();
-  return healthy;
+  try {
+    return await within(services.clock, PING_MS, services.store.ping());
+  } catch {
+    return false;
+  }
 }

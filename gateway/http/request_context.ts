@@ -34,7 +34,7 @@ export class RequestContext {
   readonly fields: Record<string, Json> = {};
   readonly waitUntil: (promise: Promise<unknown>) => void;
   /** A failure of ours or of an upstream, for the log. */
-  error: SynthError | null = null;
+  error: Error | null = null;
   /** Set by a handler whose body goes on after it returned, and which calls {@linkcode finish} itself. */
   streaming = false;
   readonly #onFinish: (context: RequestContext) => void;

@@ -1,5 +1,7 @@
 /** The gateway behind `Deno.serve`. @module */
+import { systemClock } from "@synth/core";
 import type { Gateway } from "../options.ts";
+import { within } from "../within.ts";
 
 export { nodePrefixHash } from "./node_hash.ts";
 export { openSqliteStores } from "./sqlite_stores.ts";
@@ -16,8 +18,8 @@ export interface ServedGateway {
 }
 
 /**
- * Listens. The caller handles signals: it calls `stop` and then ends the process, since `Deno.serve` alone would not end while a timer
- * lives. `Deno.serve` has no time limit for request headers; put a proxy in front where strangers connect. Bodies have one.
+ * Listens. The caller handles signals: it calls `stop`, then ends the process. `Deno.serve` has no time limit for request headers
+ * (bodies have one of ours): put a proxy in front where strangers connect.
  */
 export function serveGateway(
   gateway: Gateway,
@@ -33,7 +35,8 @@ export function serveGateway(
     port,
     async stop(graceMs) {
       await gateway.drain(graceMs);
-      await server.shutdown();
+      // A client that does not take what is left must not hold up the end.
+      await within(systemClock, 2000, server.shutdown());
     },
   };
 }

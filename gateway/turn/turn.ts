@@ -12,6 +12,7 @@ import type { Admission } from "../sessions/admission.ts";
 import type { Lease } from "../sessions/lease.ts";
 import { withoutKey } from "../upstreams/failure_error.ts";
 import type { ByteSource } from "../upstreams/transport.ts";
+import { within } from "../within.ts";
 import type { Translation } from "./translation.ts";
 import { turnError } from "./turn_error.ts";
 import { Watch } from "./watch.ts";
@@ -153,14 +154,15 @@ export class Turn {
 
   /** Waits for the settlement, but not for ever: the rest is done in the background. */
   async #within(settled: Promise<void>): Promise<void> {
-    let stop = (): void => {};
-    const late = new Promise<"late">((resolve) => {
-      stop = this.#clock.after(SETTLE_MS, () => resolve("late"));
-    });
-    const outcome = await Promise.race([settled.then(() => "done", () => "failed"), late]);
-    stop();
-    if (outcome === "late") this.#options.context.waitUntil(settled);
-    if (outcome !== "done") this.#options.context.fields["settlement"] = outcome;
+    const { context } = this.#options;
+    try {
+      if (await within(this.#clock, SETTLE_MS, settled)) return;
+      context.fields["settlement"] = "late";
+      context.waitUntil(settled);
+    } catch (error) {
+      context.fields["settlement"] = "failed";
+      context.error = error instanceof Error ? error : new Error("settling failed");
+    }
   }
 
   #noteFirst(): void {
