@@ -157,6 +157,28 @@ Deno.test("synth up refuses a bad configuration with place and nearest key", asy
   assert(!await exists(`${home.path}/api_key`));
 });
 
+Deno.test("synth up refuses what only the gateway can check, with 2, and quotes no secret", async () => {
+  await using home = await temporaryDirectory();
+  const upstream = '[upstreams.u]\nbase_url = "http://u"\n';
+  const cases: [string, Record<string, string>, string][] = [
+    [`${upstream}profile = "grok"`, {}, "[unknown_profile]"],
+    [`${upstream}api_key_file = "/does/not/exist"`, {}, "[upstream_key_unreadable]"],
+    [`${upstream}api_key_env = "U_KEY"`, { U_KEY: "CANARY\n1" }, "[upstream_key_invalid]"],
+    ["", { SYNTH_SEAL_KEYS: "k1:CANARY" }, "[invalid_seal_keys]"],
+    ["", { SYNTH_API_KEY: "CANARY with spaces" }, "[invalid_static_key]"],
+    ["", { SYNTH_GATEWAY_STORE: "redis", REDIS_URL: "http://:CANARY@h" }, "[invalid_store_url]"],
+  ];
+  for (const [config, env, code] of cases) {
+    await Deno.writeTextFile(`${home.path}/synth.toml`, config);
+    const result = await runSynth(["up", "--port", "0"], {
+      env: { SYNTH_HOME: home.path, ...env },
+    });
+    assertStringIncludes(result.stderr, code);
+    assertEquals([result.code, result.stdout], [2, ""], code);
+    assertNotMatch(result.stderr, /CANARY/);
+  }
+});
+
 Deno.test("synth up says what to do when the port is taken", async () => {
   await using home = await temporaryDirectory();
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });

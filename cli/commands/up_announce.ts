@@ -32,6 +32,7 @@ export function announce(context: CliContext, about: Announcement): void {
     );
   }
   warnOfExposure(context, config);
+  warnOfMissingKeys(context, config);
   if (about.json) {
     printJson(context, {
       url,
@@ -71,4 +72,12 @@ function warnOfExposure(context: CliContext, config: SynthConfig): void {
     context,
     `warning: ${host} can be reached from other machines, without encryption: put a proxy with TLS in front`,
   );
+}
+
+/** Without its key an upstream is called without one: right for a local server, and otherwise worth a word. */
+function warnOfMissingKeys(context: CliContext, config: SynthConfig): void {
+  for (const [name, { api_key_env: variable }] of config.upstreams) {
+    if (variable === null || context.env[variable]) continue;
+    say(context, `warning: ${variable} is not set: upstream "${name}" is called without a key`);
+  }
 }

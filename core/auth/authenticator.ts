@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "../clock.ts";
-import { SynthError } from "../errors.ts";
+import { EXIT, SynthError } from "../errors.ts";
 import { ExpiringLru } from "./expiring_lru.ts";
 import { equalHashes, hashKey, hasKeyShape, isPresentable } from "./key.ts";
 import { principalOf } from "./key_record.ts";
@@ -140,10 +140,14 @@ export class Authenticator {
 
 function hashStatic(entry: StaticKey): { hash: string; principal: Principal } {
   if (isPresentable(entry.key)) return { hash: hashKey(entry.key), principal: entry.principal };
-  throw new SynthError("A configured API key must be 1 to 512 visible ASCII characters", {
-    code: "invalid_static_key",
-    status: 400,
-  });
+  throw new SynthError(
+    "A configured API key (SYNTH_API_KEY) must be 1 to 512 visible ASCII characters",
+    {
+      code: "invalid_static_key",
+      exitCode: EXIT.usage,
+      status: 400,
+    },
+  );
 }
 
 /** The key of a request. Two headers that agree are one. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { gcm } from "@noble/ciphers/aes.js";
-import { type Json, SynthError } from "@synth/core";
+import { EXIT, type Json, SynthError } from "@synth/core";
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
 
 /** Reasoning of one turn, as it was received. */
@@ -78,6 +78,7 @@ export function parseSealKeys(list: string): SealKey[] {
 function badKeys(position: number): SynthError {
   return new SynthError(`SYNTH_SEAL_KEYS: entry ${position} is not a key`, {
     code: "invalid_seal_keys",
+    exitCode: EXIT.usage,
     hint: "Write kid:key[,kid:key...], each key 32 bytes in base64 or hex, each kid once",
   });
 }

@@ -1,5 +1,5 @@
 /** An upstream with its key resolved. @module */
-import { SynthError } from "@synth/core";
+import { EXIT, SynthError } from "@synth/core";
 import type { UpstreamConfig } from "@synth/core/config";
 import type { UpstreamProfile } from "../bridge/profile.ts";
 import type { SecretSource } from "../options.ts";
@@ -68,6 +68,7 @@ function profileOf(upstream: string, config: UpstreamConfig): UpstreamProfile {
   if (profile !== null) return profile;
   throw new SynthError(`Upstream "${upstream}" has the unknown profile "${config.profile}"`, {
     code: "unknown_profile",
+    exitCode: EXIT.usage,
     hint: `Profiles: ${[...PROFILES.keys()].sort().join(", ")}`,
   });
 }
@@ -85,6 +86,7 @@ async function keyOf(
   if (!HEADER_SAFE.test(key)) {
     throw new SynthError(`The key of upstream "${name}" has characters that no header can carry`, {
       code: "upstream_key_invalid",
+      exitCode: EXIT.usage,
     });
   }
   return key;
@@ -97,6 +99,7 @@ async function readKey(name: string, path: string, secrets: SecretSource): Promi
   } catch (cause) {
     throw new SynthError(`The api_key_file of upstream "${name}" cannot be read`, {
       code: "upstream_key_unreadable",
+      exitCode: EXIT.usage,
       hint: "Check that it exists, and that only you can read it",
       cause,
     });
