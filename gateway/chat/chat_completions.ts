@@ -45,7 +45,7 @@ export async function chatCompletions(
     const whole = await wholeChat(context, services, lease, reply, request);
     return json(whole, 200, headers);
   }
-  const events = await chatEvents(reply, services, lease, context);
+  const events = await chatEvents(reply, services, lease, context, model.upstream.key);
   if ("error" in events) throw events.error;
   const relay = new ChatRelay(request.inputBytes, body.stream_options?.include_usage === true);
   const turn = new Turn({

@@ -24,7 +24,8 @@ export function logFinished(log: Logger, context: RequestContext): void {
 export function refusal(context: RequestContext, error: unknown): Response {
   const known = error instanceof SynthError ? error : internalError(error);
   context.fields["error_code"] = known.code;
-  if (known.status >= 500) context.error = known;
+  // An upstream's words may quote the prompt: only what has a cause on this machine is told in full.
+  if (known.status >= 500 && known.cause instanceof Error) context.error = known.cause;
   return known.toResponse(context.id);
 }
 

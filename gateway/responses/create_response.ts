@@ -72,7 +72,7 @@ async function answer(
   const headers = { ...planHeaders(plan), ...opened.headers };
   if (!opened.ok) return refused(context, making, opened.error, headers);
   const { lease } = opened;
-  const events = await chatEvents(opened.reply, services, lease, context);
+  const events = await chatEvents(opened.reply, services, lease, context, upstream.key);
   if ("error" in events) return refused(context, making, events.error, headers);
   const translation = new ResponseTranslation(making);
   const turn = new Turn({

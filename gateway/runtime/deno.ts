@@ -10,8 +10,8 @@ export { undiciTransport } from "../upstreams/undici_transport.ts";
 
 /** A gateway that listens. */
 export interface ServedGateway {
-  /** `http://host:port`, with the port that was picked. */
   readonly url: string;
+  /** The port that was picked. */
   readonly port: number;
   /** Refuses new requests, lets the open ones finish within the grace time (milliseconds), and closes everything. */
   stop(graceMs?: number): Promise<void>;
@@ -25,10 +25,7 @@ export function serveGateway(
   gateway: Gateway,
   options: { hostname: string; port: number },
 ): ServedGateway {
-  const server = Deno.serve(
-    { hostname: options.hostname, port: options.port, onListen: () => {} },
-    (request) => gateway.fetch(request),
-  );
+  const server = Deno.serve({ ...options, onListen() {} }, (request) => gateway.fetch(request));
   const { hostname, port } = server.addr;
   return {
     url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,

@@ -5,24 +5,30 @@ import { upstreamBodyError } from "../bridge/upstream_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
 import type { Lease } from "../sessions/lease.ts";
+import { withoutKey } from "../upstreams/failure_error.ts";
 import { readText } from "../upstreams/read_text.ts";
 import type { ByteSource, TransportReply } from "../upstreams/transport.ts";
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 
-/** What to read, or the error that the body was; the lease is settled then. */
+/**
+ * What to read, or the error that the body was; the lease is settled then.
+ *
+ * @param secret the upstream's key: masked, should the upstream quote it
+ */
 export async function chatEvents(
   reply: TransportReply,
   services: Services,
   lease: Lease,
   context: RequestContext,
+  secret: string | null,
 ): Promise<{ source: ByteSource } | { error: SynthError }> {
   const type = (reply.headers.get("content-type") ?? "").toLowerCase();
   if (!type.includes("json")) return { source: reply.body };
   const { gateway } = context.snapshot.config;
   const idleMs = gateway.idle_timeout_s * 1000;
   const text = await readText(reply.body, MAX_BODY_BYTES, services.clock, idleMs);
-  const body = parsed(text);
+  const body = parsed(withoutKey(text, secret));
   const error = body === undefined ? unreadable() : upstreamBodyError(body);
   if (error === null) return { source: once(encodeSseData(body) + SSE_DONE) };
   // Refusals cost nothing; behind anything else a model may have worked.

@@ -50,8 +50,11 @@ export async function openUpstream(
     });
     if (result.attempts > 1) context.fields["attempts"] = result.attempts;
     if (result.ok) return { ok: true, lease: result.lease, reply: result.reply, headers };
+    const { failure } = result;
+    if (failure.kind === "http") context.fields["upstream_status"] = failure.status;
+    else context.fields["upstream_failure"] = `${failure.error.phase} ${failure.error.kind}`;
     await giveUp(result, services);
-    return { ok: false, error: failureError(result.failure, model.upstream.key), headers };
+    return { ok: false, error: failureError(failure, model.upstream.key), headers };
   } finally {
     stopWatching();
   }
