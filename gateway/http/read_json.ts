@@ -6,11 +6,17 @@ import type { RequestContext } from "./request_context.ts";
 /** Milliseconds until the last byte of a body must have come. */
 const BODY_MS = 60_000;
 
-/** The body. @throws {SynthError} 400, 408, 413 or 415 */
-export async function readJson(context: RequestContext): Promise<Json> {
+/**
+ * The body.
+ *
+ * @param whenEmpty what no body at all stands for; without it that is not valid JSON
+ * @throws {SynthError} 400, 408, 413 or 415
+ */
+export async function readJson(context: RequestContext, whenEmpty?: Json): Promise<Json> {
   const { max_body_bytes, max_json_depth } = context.snapshot.config.gateway;
   const { clock, request } = context;
   const bytes = await readBody(request, { maxBytes: max_body_bytes, timeoutMs: BODY_MS, clock });
   context.fields["request_bytes"] = bytes.length;
+  if (bytes.length === 0 && whenEmpty !== undefined) return whenEmpty;
   return parseJsonLimited(decodeUtf8(bytes), { maxDepth: max_json_depth });
 }
