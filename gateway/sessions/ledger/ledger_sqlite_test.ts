@@ -2,9 +2,28 @@ import fc from "fast-check";
 import { FakeClock } from "@synth/core";
 import { openSqliteLedger } from "./ledger_sqlite.ts";
 import { type Bench, runSteps, steps } from "./testing/interleaving.ts";
+import { ledgerContract } from "./testing/ledger_contract.ts";
 
 const RUNS = Number(Deno.env.get("SYNTH_FC_RUNS") ?? "300");
 const SEED = Deno.env.get("SYNTH_FC_SEED");
+
+ledgerContract("SqliteLedger", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "synth-ledger-" });
+  const clock = new FakeClock();
+  const path = `${dir}/ledger.db`;
+  const ledgers = [
+    await openSqliteLedger({ path, clock }),
+    await openSqliteLedger({ path, clock }),
+  ];
+  return {
+    ledgers,
+    setTime: (ms) => clock.jump(ms),
+    async [Symbol.asyncDispose]() {
+      for (const ledger of ledgers) await ledger.close();
+      await Deno.remove(dir, { recursive: true });
+    },
+  };
+});
 
 Deno.test("SqliteLedger keeps the laws in any interleaving, as the model does", async () => {
   const clock = new FakeClock();
