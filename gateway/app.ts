@@ -5,12 +5,34 @@ import { chatCompletions } from "./chat/chat_completions.ts";
 import { health } from "./http/health.ts";
 import type { RequestContext } from "./http/request_context.ts";
 import { reload } from "./http/reload.ts";
+import {
+  addKeyLimit,
+  addOrgLimit,
+  listKeyLimits,
+  listOrgLimits,
+  putOrgLimits,
+  raiseKeyLimit,
+  raiseOrgLimit,
+} from "./keys/key_limits.ts";
+import { createKey, listKeys, revokeKey, rotateKey } from "./keys/keys.ts";
 import { getModel, listModels } from "./models/models.ts";
 import { docsPage } from "./openapi/docs_page.ts";
 import { openApi } from "./openapi/openapi.ts";
 import { createResponse } from "./responses/create_response.ts";
 import { responsesSocket } from "./responses/responses_socket.ts";
 import type { Services } from "./services.ts";
+import { createSession } from "./sessions/api/create_session.ts";
+import { createLease, releaseLease, renewLease, settleLease } from "./sessions/api/leases.ts";
+import {
+  addSessionLimit,
+  listSessionLimits,
+  raiseSessionLimit,
+} from "./sessions/api/session_limits.ts";
+import { listSessionUsage, recordUsage } from "./sessions/api/session_usage.ts";
+import { endSession, getSession, heartbeat, listSessions } from "./sessions/api/sessions.ts";
+import { me } from "./usage/me.ts";
+import { pricing } from "./usage/pricing.ts";
+import { listUsage } from "./usage/usage.ts";
 
 /** Answers one request, or throws a `SynthError`. */
 export type Handler = (context: RequestContext, services: Services) => Response | Promise<Response>;
@@ -26,6 +48,12 @@ export interface Route {
 
 /** The same API under each: what OpenAI's clients, ours and the original's use. */
 const PREFIXES = ["/v1", "/api/v1", "/api/synth-research", "/api/synth-research/v1"];
+const SESSIONS = "/api/v1/sessions";
+const SESSION = `${SESSIONS}/:id`;
+const LEASE = `${SESSION}/leases/:lease`;
+const KEYS = "/api/v1/keys";
+const KEY = `${KEYS}/:id`;
+const ORG = "/api/v1/orgs/self";
 /** A trace id may stand before the last segments. */
 const TRACE = ":trace{(?:trace|cid|eval)_[A-Za-z0-9._-]+}";
 
@@ -36,6 +64,39 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", paths: traced("/chat/completions"), scope: "infer", handler: chatCompletions },
   { method: "GET", paths: prefixed("/models"), scope: "infer", handler: listModels },
   { method: "GET", paths: prefixed("/models/:id{.+}"), scope: "infer", handler: getModel },
+  { method: "GET", paths: ["/api/v1/me"], scope: "any", handler: me },
+  { method: "GET", paths: ["/api/v1/pricing"], scope: "any", handler: pricing },
+  { method: "GET", paths: ["/api/v1/usage"], scope: "sessions", handler: listUsage },
+  { method: "POST", paths: [SESSIONS], scope: "sessions", handler: createSession },
+  { method: "GET", paths: [SESSIONS], scope: "sessions", handler: listSessions },
+  { method: "GET", paths: [SESSION], scope: "sessions", handler: getSession },
+  { method: "POST", paths: [`${SESSION}/end`], scope: "sessions", handler: endSession },
+  { method: "POST", paths: [`${SESSION}/heartbeat`], scope: "sessions", handler: heartbeat },
+  { method: "GET", paths: [`${SESSION}/limits`], scope: "sessions", handler: listSessionLimits },
+  { method: "POST", paths: [`${SESSION}/limits`], scope: "sessions", handler: addSessionLimit },
+  {
+    method: "POST",
+    paths: [`${SESSION}/limits/increase`],
+    scope: "sessions",
+    handler: raiseSessionLimit,
+  },
+  { method: "GET", paths: [`${SESSION}/usage`], scope: "sessions", handler: listSessionUsage },
+  { method: "POST", paths: [`${SESSION}/usage`], scope: "sessions", handler: recordUsage },
+  { method: "POST", paths: [`${SESSION}/leases`], scope: "sessions", handler: createLease },
+  { method: "POST", paths: [`${LEASE}/settle`], scope: "sessions", handler: settleLease },
+  { method: "POST", paths: [`${LEASE}/release`], scope: "sessions", handler: releaseLease },
+  { method: "POST", paths: [`${LEASE}/renew`], scope: "sessions", handler: renewLease },
+  { method: "POST", paths: [KEYS], scope: "admin", handler: createKey },
+  { method: "GET", paths: [KEYS], scope: "admin", handler: listKeys },
+  { method: "DELETE", paths: [KEY], scope: "admin", handler: revokeKey },
+  { method: "POST", paths: [`${KEY}/rotate`], scope: "admin", handler: rotateKey },
+  { method: "GET", paths: [`${KEY}/limits`], scope: "admin", handler: listKeyLimits },
+  { method: "POST", paths: [`${KEY}/limits`], scope: "admin", handler: addKeyLimit },
+  { method: "POST", paths: [`${KEY}/limits/increase`], scope: "admin", handler: raiseKeyLimit },
+  { method: "GET", paths: [`${ORG}/limits`], scope: "admin", handler: listOrgLimits },
+  { method: "PUT", paths: [`${ORG}/limits`], scope: "admin", handler: putOrgLimits },
+  { method: "POST", paths: [`${ORG}/limits`], scope: "admin", handler: addOrgLimit },
+  { method: "POST", paths: [`${ORG}/limits/increase`], scope: "admin", handler: raiseOrgLimit },
   { method: "GET", paths: ["/health"], scope: null, handler: health },
   { method: "GET", paths: ["/openapi.json"], scope: null, handler: openApi },
   { method: "GET", paths: ["/docs"], scope: null, handler: docsPage },

@@ -64,7 +64,7 @@ Deno.test("gateway answers every route that needs a key with 401 without one", a
     if (scope === null) continue;
     for (const path of paths) {
       const url = `http://gateway.test${
-        path.replace(/:trace\{[^/]+\}/, "trace_1").replace(/:id.*/, "x")
+        path.replace(/:trace\{[^/]+\}/, "trace_1").replace(/:\w+(?:\{[^/]*\})?/g, "x")
       }`;
       const response = await it.gateway.fetch(new Request(url, { method }));
       assertEquals(response.status, 401, url);
@@ -162,7 +162,7 @@ Deno.test("gateway describes every route and serves a page for it", async () => 
     Object.keys(methods as object).map((method) => `${method.toUpperCase()} ${path}`)
   );
   const routed = ROUTES.map(({ method, paths }) =>
-    `${method} ${(paths[0] ?? "").replace(/:id.*/, "{id}")}`
+    `${method} ${(paths[0] ?? "").replace(/:(\w+)(?:\{[^/]*\})?/g, "{$1}")}`
   );
   const hidden = ["GET /v1/responses", "GET /openapi.json", "GET /docs"];
   assertEquals(described.sort(), routed.filter((route) => !hidden.includes(route)).sort());

@@ -135,7 +135,10 @@ Deno.test("no secret leaks from any route, with bad bodies and bad keys", async 
   let requests = 0;
   for (const { method, paths } of ROUTES) {
     for (const path of [...paths, "/canary-path-61"]) {
-      const url = path.replace(/:trace\{[^/]+\}/, "trace_1").replace(/:id.*/, "canary-model-62");
+      const url = path.replace(/:trace\{[^/]+\}/, "trace_1").replace(
+        /:\w+(?:\{[^/]*\})?/g,
+        "canary-model-62",
+      );
       for (const key of [CLIENT_KEY, "wrong-key-canary-63", "bad key canary 64"]) {
         for (
           const text of [

@@ -9,6 +9,7 @@ import {
   ResponsesRequestSchema,
 } from "@synth/core/api";
 import { z } from "zod";
+import { SESSION_SCHEMAS, sessionPaths } from "./session_paths.ts";
 
 const SCHEMAS = {
   ResponsesRequest: ResponsesRequestSchema,
@@ -17,6 +18,7 @@ const SCHEMAS = {
   ModelList: ModelListSchema,
   Health: HealthSchema,
   Error: ErrorSchema,
+  ...SESSION_SCHEMAS,
 } as const;
 
 type SchemaName = keyof typeof SCHEMAS;
@@ -103,6 +105,7 @@ function paths(): JsonObject {
           "old one stays in force.",
       }, { description: "The new configuration is in force", content: any }),
     },
+    ...sessionPaths(protectedRoute),
   };
 }
 
