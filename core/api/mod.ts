@@ -19,4 +19,7 @@ export * from "./model_schema.ts";
 export * from "./parse_request.ts";
 export * from "./sessions.ts";
 export * from "./usage.ts";
+export type { PageQuery, Repeatable, SynthClientOptions } from "./api_caller.ts";
+export * from "./keys_client.ts";
+export * from "./sessions_client.ts";
 export * from "./synth_client.ts";

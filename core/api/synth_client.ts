@@ -1,22 +1,31 @@
-import type { z } from "zod";
-import { SynthError } from "../errors.ts";
-import { ErrorSchema } from "./error_schema.ts";
+import { z } from "zod";
+import { ApiCaller, type PageQuery, type SynthClientOptions } from "./api_caller.ts";
 import { type Health, HealthSchema } from "./health_schema.ts";
+import { KeysClient } from "./keys_client.ts";
 import { type ModelList, ModelListSchema } from "./model_schema.ts";
+import { SessionsClient } from "./sessions_client.ts";
+import {
+  type Me,
+  MeSchema,
+  type Pricing,
+  PricingSchema,
+  type UsageGroup,
+  UsageGroupSchema,
+  type UsageRecord,
+  UsageRecordSchema,
+} from "./usage.ts";
 
-/** Where a {@linkcode SynthClient} sends its requests. */
-export interface SynthClientOptions {
-  /** The gateway's URL, without `/api` or `/v1` behind it. */
-  readonly baseUrl: string | URL;
-  /** Sent as a bearer token. */
-  readonly apiKey?: string;
-  /** @default {globalThis.fetch} */
-  readonly fetch?: typeof globalThis.fetch;
-  /** Milliseconds for a whole call. @default {30_000} */
-  readonly timeoutMs?: number;
+/** Which usage to look at. */
+export interface UsageFilter {
+  readonly session_id?: string;
+  /** ISO 8601, from this moment on. */
+  readonly from?: string;
+  /** ISO 8601, before this moment. */
+  readonly to?: string;
 }
 
-const MAX_ERROR_LENGTH = 500;
+const Records = z.array(UsageRecordSchema);
+const Groups = z.array(UsageGroupSchema);
 
 /**
  * Asks a gateway about itself. For inference use an OpenAI client with this base URL and `/v1`.
@@ -24,88 +33,61 @@ const MAX_ERROR_LENGTH = 500;
  * ```ts ignore
  * const client = new SynthClient({ baseUrl: "http://127.0.0.1:8787", apiKey });
  * const { data } = await client.models();
+ * const session = await client.sessions.create({
+ *   limits: [{ limit_type: "hard", metric_type: "cost_usd", limit_value: "2.50" }],
+ * });
  * ```
  */
 export class SynthClient {
-  readonly #options: SynthClientOptions;
+  /** Sessions: budgets, usage, leases. */
+  readonly sessions: SessionsClient;
+  /** Keys, and the limits of keys and of the org. */
+  readonly keys: KeysClient;
+  readonly #api: ApiCaller;
 
   constructor(options: SynthClientOptions) {
-    this.#options = options;
+    this.#api = new ApiCaller(options);
+    this.sessions = new SessionsClient(this.#api);
+    this.keys = new KeysClient(this.#api);
   }
 
   /** Whether the gateway and its store work. A degraded gateway answers too. */
   async health(): Promise<Health> {
-    return await this.#call("GET", "/health", HealthSchema, [503]);
+    return await this.#api.call("GET", "/health", HealthSchema, { accepted: [503] });
   }
 
   /** The models that can be asked for. */
   async models(): Promise<ModelList> {
-    return await this.#call("GET", "/v1/models", ModelListSchema);
+    return await this.#api.call("GET", "/v1/models", ModelListSchema);
   }
 
   /** Makes the gateway read its configuration again. Needs the scope `admin`. */
   async reload(): Promise<void> {
-    await this.#call("POST", "/admin/reload", null);
+    await this.#api.call("POST", "/admin/reload", null);
   }
 
-  async #call<T>(
-    method: string,
-    path: string,
-    schema: z.ZodType<T> | null,
-    accepted: readonly number[] = [],
-  ): Promise<T> {
-    const { baseUrl, apiKey, fetch: fetcher = fetch, timeoutMs = 30_000 } = this.#options;
-    let response: Response;
-    let text: string;
-    try {
-      response = await fetcher(new URL(path, baseUrl), {
-        method,
-        headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
-        redirect: "manual",
-        signal: AbortSignal.timeout(timeoutMs),
-      });
-      text = await response.text();
-    } catch (cause) {
-      throw new SynthError("The gateway cannot be reached", {
-        code: "gateway_unreachable",
-        status: 503,
-        hint: "Is it running? `synth up` starts one",
-        cause,
-      });
-    }
-    const body = parsed(text);
-    if (!response.ok && !accepted.includes(response.status)) throw errorOf(response.status, body);
-    if (schema === null) return undefined as T;
-    const checked = schema.safeParse(body);
-    if (checked.success) return checked.data;
-    if (!response.ok) throw errorOf(response.status, body);
-    throw new SynthError("The gateway gave an answer that this version does not understand", {
-      code: "unexpected_answer",
-      status: 502,
-      cause: checked.error,
+  /** Who the key speaks for, what it may, what it used. */
+  async me(): Promise<Me> {
+    return await this.#api.call("GET", "/api/v1/me", MeSchema);
+  }
+
+  /** What models cost. */
+  async pricing(): Promise<Pricing> {
+    return await this.#api.call("GET", "/api/v1/pricing", PricingSchema);
+  }
+
+  /** The usage of the org, newest first. Needs the scope `sessions`. */
+  async usage(query: UsageFilter & PageQuery = {}): Promise<UsageRecord[]> {
+    return await this.#api.call("GET", "/api/v1/usage", Records, { query: { ...query } });
+  }
+
+  /** The usage of the org summed up; of the last 30 days unless `from` says otherwise. Needs the scope `sessions`. */
+  async usageBy(
+    group: "model" | "day" | "user" | "key",
+    query: UsageFilter = {},
+  ): Promise<UsageGroup[]> {
+    return await this.#api.call("GET", "/api/v1/usage", Groups, {
+      query: { ...query, group_by: group },
     });
   }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function errorOf(status: number, body: unknown): SynthError {
-  const checked = ErrorSchema.safeParse(body);
-  if (!checked.success) {
-    return new SynthError(`The gateway answered ${status}`, { code: "gateway_error", status });
-  }
-  const { type, code, message, param, ...details } = checked.data.error;
-  return new SynthError(message.slice(0, MAX_ERROR_LENGTH), {
-    code,
-    status,
-    type,
-    details,
-    ...(param === null ? {} : { param }),
-  });
 }
