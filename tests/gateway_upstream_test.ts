@@ -583,11 +583,11 @@ Deno.test("gateway ends a stream whose upstream falls silent, and keeps the clie
   const rest = (async () => {
     for (let next = await reader.read(); !next.done; next = await reader.read()) seen += next.value;
   })();
-  for (let i = 0; i < 125; i++) await clock.tick(1000);
+  for (let i = 0; i < 136; i++) await clock.tick(1000);
   await rest;
   const events = parseSseText(seen);
   assertEquals(checkEvents(events), []);
-  assertEquals(events.filter((event) => event.type === "keepalive").length, 7);
+  assertEquals(events.filter((event) => event.type === "keepalive").length, 8);
   assertEquals(events.at(-1)?.type, "response.failed");
   await (await upstream.request(0)).closed;
 });

@@ -49,6 +49,7 @@ export class Turn {
   readonly #maxBytes: number;
   #reading = false;
   #sawDone = false;
+  #begun = false;
   #stop: Stop | null = null;
   #closing: Promise<void> | null = null;
   #over = false;
@@ -103,7 +104,7 @@ export class Turn {
     if (this.#sawDone) this.#stop ??= { reason: "done" };
     else if (bytes === null) this.#stop ??= { reason: "eof" };
     else if (this.#translation.outputBytes > this.#maxBytes) this.#stop ??= { reason: "cut" };
-    if (this.#translation.started) this.#noteFirst();
+    if (!this.#begun && this.#translation.started) this.#noteFirst();
   }
 
   #event(data: string): void {
@@ -167,7 +168,8 @@ export class Turn {
 
   #noteFirst(): void {
     const { context } = this.#options;
-    context.fields["ttft_ms"] ??= Math.round(this.#clock.monotonic() - context.startedAt);
+    this.#begun = true;
+    context.fields["ttft_ms"] = Math.round(this.#clock.monotonic() - context.startedAt);
   }
 }
 

@@ -1,36 +1,44 @@
-/** A timer that is pushed back often and fires rarely: it re-arms itself, so that pushing back costs two numbers. @module */
+/** A timer that is pushed back often and fires rarely: pushing back sets a flag, and asks no clock. @module */
 import type { Clock } from "@synth/core";
+
+/** A silence is noticed after its length and at most an eighth more. */
+const PARTS = 8;
 
 /** Calls back after a silence. */
 export class Watch {
   readonly #clock: Clock;
-  readonly #ms: number;
+  readonly #partMs: number;
   readonly #onSilence: () => void;
-  #last: number;
+  #quietParts = 0;
+  #touched = false;
   #stop: () => void;
 
   /** Starts now. `onSilence` is called after every `ms` without {@linkcode touch}, until {@linkcode stop}. */
   constructor(clock: Clock, ms: number, onSilence: () => void) {
     this.#clock = clock;
-    this.#ms = ms;
+    this.#partMs = ms / PARTS;
     this.#onSilence = onSilence;
-    this.#last = clock.monotonic();
-    this.#stop = clock.after(ms, () => this.#fire());
+    this.#stop = clock.after(this.#partMs, () => this.#part());
   }
 
   /** Something happened. */
   touch(): void {
-    this.#last = this.#clock.monotonic();
+    this.#touched = true;
   }
 
   stop(): void {
     this.#stop();
   }
 
-  #fire(): void {
-    const left = this.#last + this.#ms - this.#clock.monotonic();
-    if (left <= 0) this.#last = this.#clock.monotonic();
-    this.#stop = this.#clock.after(left > 0 ? left : this.#ms, () => this.#fire());
-    if (left <= 0) this.#onSilence();
+  #part(): void {
+    this.#stop = this.#clock.after(this.#partMs, () => this.#part());
+    if (this.#touched) {
+      this.#touched = false;
+      this.#quietParts = 0;
+      return;
+    }
+    if (++this.#quietParts < PARTS) return;
+    this.#quietParts = 0;
+    this.#onSilence();
   }
 }
