@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { SynthError } from "../errors.ts";
 import { requestError } from "./responses_issue.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { ErrorBody, Json } from "../errors.ts";
 
 /** The body of every error answer. Members beside the four depend on `code`. */

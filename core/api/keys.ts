@@ -1,5 +1,5 @@
 /** API keys on the wire. @module */
-import { z } from "zod";
+import * as z from "zod";
 import type { Scope } from "../auth/principal.ts";
 import {
   type Limit,

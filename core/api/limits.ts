@@ -1,5 +1,5 @@
 /** Limits on the wire: what is asked for, and how one stands. @module */
-import { z } from "zod";
+import * as z from "zod";
 
 /** What can be counted. `gpu_hours` are exact to the millisecond, `cost_usd` to a billionth of a dollar. */
 export type WireMetric = "tokens" | "cost_usd" | "gpu_hours" | "api_calls";

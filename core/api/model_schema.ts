@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** A model that can be asked for. */
 export interface ModelObject {

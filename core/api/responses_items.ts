@@ -1,5 +1,5 @@
 /** Schemas of the input items and tools of `POST /responses`. Unknown members of an item are let through. @module */
-import { z } from "zod";
+import * as z from "zod";
 import type {
   ContentPart,
   InputItem,

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { SynthError } from "../errors.ts";
 import { InputItemSchema, jsonObject, nameOfType, ResponsesToolSchema } from "./responses_items.ts";
 import { requestError } from "./responses_issue.ts";

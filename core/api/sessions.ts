@@ -1,5 +1,5 @@
 /** Sessions and their leases on the wire. @module */
-import { z } from "zod";
+import * as z from "zod";
 import type { Json } from "../errors.ts";
 import {
   AmountSchema,

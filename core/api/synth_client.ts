@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ApiCaller, type PageQuery, type SynthClientOptions } from "./api_caller.ts";
 import { type Health, HealthSchema } from "./health_schema.ts";
 import { KeysClient } from "./keys_client.ts";

@@ -1,5 +1,5 @@
 /** Usage, prices and the caller itself on the wire. @module */
-import { z } from "zod";
+import * as z from "zod";
 import type { Scope } from "../auth/principal.ts";
 import type { Json } from "../errors.ts";
 import {

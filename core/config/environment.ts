@@ -1,5 +1,5 @@
 /** Settings from the environment: `SYNTH_<SECTION>_<KEY>`. @module */
-import { z } from "zod";
+import * as z from "zod";
 import { innerOf, knownKeys } from "./issues.ts";
 import { type Layer, NAMED_SECTIONS, type Setting } from "./layers.ts";
 import { nearest } from "./nearest.ts";

@@ -1,5 +1,5 @@
 /** Turns what is wrong with a configuration into an error that names place, key and remedy. @module */
-import { z } from "zod";
+import * as z from "zod";
 import { EXIT, type Json, SynthError } from "../errors.ts";
 import { type ConfigIssue, describeOrigin, type Merged, NAMED_SECTIONS } from "./layers.ts";
 import { nearest } from "./nearest.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { ModelConfig, SynthConfig, UpstreamConfig } from "./types.ts";
 import {
   baseUrl,

@@ -1,5 +1,5 @@
 /** The kinds of value that a configuration can hold, as zod schemas. @module */
-import { z } from "zod";
+import * as z from "zod";
 
 /** 2^53-1 nano-USD: the largest amount that the ledger can hold, in USD. */
 const MAX_USD = 9_007_199;

@@ -8,7 +8,7 @@ import {
   ModelSchema,
   ResponsesRequestSchema,
 } from "@synth/core/api";
-import { z } from "zod";
+import * as z from "zod";
 import { SESSION_SCHEMAS, sessionPaths } from "./session_paths.ts";
 
 const SCHEMAS = {

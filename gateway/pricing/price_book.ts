@@ -10,7 +10,7 @@
  * @module
  */
 import { SynthError, usdToNano } from "@synth/core";
-import { z } from "zod";
+import * as z from "zod";
 import data from "./prices.json" with { type: "json" };
 import { FREE, type Price, type PriceTier } from "./price.ts";
 
