@@ -56,7 +56,8 @@ export function decide<L extends LimitState>(
     if (limit.metric === "cost" && input.rates === null) {
       return { ok: false, limit, reason: "price_unknown", asked: 0n };
     }
-    if (input.unmeterable === true && countsOutput(limit.metric)) {
+    const unbounded = limit.metric === "tokens" || (limit.metric === "cost" && !isFree(input));
+    if (input.unmeterable === true && unbounded) {
       return { ok: false, limit, reason: "unmeterable", asked: 0n };
     }
   }
@@ -108,6 +109,12 @@ function payableUnder(
   const priced = { tokens: BigInt(inputTokens), rate: rate.input };
   if (left < 0n && askOf(input, inputTokens, input.outputWanted).cost === 0n) return "unbounded";
   return payableOutput(left, priced, rate.output, times, input.fees ?? 0n);
+}
+
+/** However much of nothing it is, it costs nothing. */
+function isFree({ rates, fees = 0n }: ReserveInput): boolean {
+  return rates !== null && fees === 0n &&
+    rates.every(({ input, output }) => input === 0n && output === 0n);
 }
 
 function gpuIsReached(limit: LimitState): boolean {

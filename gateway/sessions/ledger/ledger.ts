@@ -157,7 +157,7 @@ export interface ReserveInput {
   readonly apiCalls?: bigint;
   /** Milliseconds of GPU time: a job's lease, one heartbeat ahead. @default {0n} */
   readonly gpuTime?: bigint;
-  /** The request has a part without a bound: refused where a hard limit counts tokens or cost. @default {false} */
+  /** The request has a part without a bound: refused where a hard limit counts tokens, or cost unless all prices are 0. @default {false} */
   readonly unmeterable?: boolean;
   /** Milliseconds until the lease expires: the request's deadline and a minute. */
   readonly ttlMs: number;

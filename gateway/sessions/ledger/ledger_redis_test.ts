@@ -6,9 +6,10 @@ import { UpstashTransport } from "@synth/core/storage/upstash";
 import { startRedis } from "../../../tests/support/redis_server.ts";
 import { startUpstashProxy } from "../../../tests/support/upstash_proxy.ts";
 import { RedisLedger } from "./ledger_redis.ts";
-import { runSteps, steps } from "./testing/interleaving.ts";
+import { runSteps } from "./testing/interleaving.ts";
 import { ledgerContract, type LedgerSubject, NOON } from "./testing/ledger_contract.ts";
 import { ask, granted, limit, spec, usage } from "./testing/samples.ts";
+import { steps } from "./testing/steps.ts";
 
 const RUNS = Number(Deno.env.get("SYNTH_FC_RUNS") ?? "100");
 const SEED = Deno.env.get("SYNTH_FC_SEED");

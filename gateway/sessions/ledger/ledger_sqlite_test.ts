@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { FakeClock } from "@synth/core";
 import { openSqliteLedger } from "./ledger_sqlite.ts";
-import { type Bench, runSteps, steps } from "./testing/interleaving.ts";
+import { type Bench, runSteps } from "./testing/interleaving.ts";
 import { ledgerContract } from "./testing/ledger_contract.ts";
+import { steps } from "./testing/steps.ts";
 
 const RUNS = Number(Deno.env.get("SYNTH_FC_RUNS") ?? "300");
 const SEED = Deno.env.get("SYNTH_FC_SEED");

@@ -105,9 +105,12 @@ local function refused(reason, limit, asked, frees)
   end
   return {'refused', reason, fresh and '' or sid, describe(limit), int(asked), frees}
 end
+-- However much of nothing it is, it costs nothing.
+local free = rates and fees == 0
+for _, one in ipairs(rates or {}) do free = free and one.input == 0 and one.output == 0 end
 for _, limit in ipairs(hard) do
   if not rates and limit.metric == 'cost' then return refused('price_unknown', limit, 0, '') end
-  if unmeterable and (limit.metric == 'cost' or limit.metric == 'tokens') then
+  if unmeterable and (limit.metric == 'tokens' or limit.metric == 'cost' and not free) then
     return refused('unmeterable', limit, 0, '')
   end
 end
