@@ -10,11 +10,13 @@ import type { FetchInfo, Gateway, GatewayOptions } from "./options.ts";
 import { priceBook } from "./pricing/price_book.ts";
 import type { Services } from "./services.ts";
 import { type Admission, UnmeteredAdmission } from "./sessions/admission.ts";
+import { LeaseSweeper } from "./sessions/lease_sweeper.ts";
 import { LedgerAdmission } from "./sessions/ledger_admission.ts";
 import { portablePrefixHash } from "./sessions/prefix_hash.ts";
 import { makeSnapshot, type Snapshot } from "./snapshot.ts";
 import { UpstreamClient } from "./upstreams/client.ts";
 import { demoTransport } from "./upstreams/demo/demo_transport.ts";
+import { watchClient } from "./upstreams/open_upstream.ts";
 import { VERSION } from "./version.ts";
 import { within } from "./within.ts";
 
@@ -36,6 +38,7 @@ class RunningGateway implements Gateway {
   readonly #app: ReturnType<typeof createApp>;
   readonly #log: Logger;
   readonly #inFlight: InFlight = new InFlight();
+  readonly #sweeper: LeaseSweeper | null;
   #snapshot: Snapshot;
   #draining = false;
 
@@ -56,8 +59,11 @@ class RunningGateway implements Gateway {
       version: VERSION,
       reload: () => this.reload(),
     };
-    this.#app = createApp((route, request, params, waitUntil) =>
-      this.#run(route, request, params, waitUntil)
+    this.#sweeper = options.ledger === undefined
+      ? null
+      : new LeaseSweeper(options.ledger, clock, this.#log);
+    this.#app = createApp((route, request, params, info) =>
+      this.#run(route, request, params, info)
     );
   }
 
@@ -113,19 +119,26 @@ class RunningGateway implements Gateway {
     route: Route | "not_found" | { readonly allow: string },
     request: Request,
     params: Record<string, string>,
-    waitUntil: FetchInfo["waitUntil"],
+    info: FetchInfo,
   ): Promise<Response> {
+    const finished = Promise.withResolvers<void>();
     const context = new RequestContext({
       request,
       params,
       snapshot: this.#snapshot,
       clock: this.#services.clock,
-      waitUntil: waitUntil ?? ((promise) => this.#inFlight.keep(promise)),
+      waitUntil: info.waitUntil ?? ((promise) => this.#inFlight.keep(promise)),
       onFinish: (done) => {
+        // Before the request counts as done: a drain waits for what is kept.
+        this.#sweep(done);
         this.#inFlight.remove(done);
         logFinished(this.#log, done);
+        finished.resolve();
       },
     });
+    // An isolate that ends with its client would leave the upstream running and the lease open.
+    info.waitUntil?.(finished.promise);
+    if (info.clientGone !== undefined) watchClient(context, info.clientGone);
     this.#inFlight.add(context);
     let response: Response;
     try {
@@ -138,6 +151,11 @@ class RunningGateway implements Gateway {
     context.fields["status"] = response.status;
     if (!context.streaming) context.finish();
     return response;
+  }
+
+  #sweep(done: RequestContext): void {
+    const sweep = done.org === null ? null : this.#sweeper?.sweep(done.org) ?? null;
+    if (sweep !== null) done.waitUntil(sweep);
   }
 
   async #handle(

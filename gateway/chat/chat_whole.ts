@@ -8,6 +8,7 @@ import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
 import type { AdmissionRequest } from "../sessions/admission.ts";
 import type { Lease } from "../sessions/lease.ts";
+import { settledInTime } from "../sessions/settled_in_time.ts";
 import { watchClient } from "../upstreams/open_upstream.ts";
 import { withoutKey } from "../upstreams/failure_error.ts";
 import { readText } from "../upstreams/read_text.ts";
@@ -34,7 +35,8 @@ export async function wholeChat(
   const error = context.abortReason ?? (body === null ? unreadable() : upstreamBodyError(body));
   if (error !== null || body === null) {
     const refused = error !== null && error.status < 499;
-    await (refused ? services.admission.release(lease) : services.admission.charge(lease));
+    const { admission } = services;
+    await settledInTime(context, refused ? admission.release(lease) : admission.charge(lease));
     throw error;
   }
   const meter = new UsageMeter();
@@ -44,7 +46,7 @@ export async function wholeChat(
   context.fields["outcome"] = "completed";
   context.fields["input_tokens"] = usage.inputTokens;
   context.fields["output_tokens"] = usage.outputTokens;
-  await services.admission.settle(lease, { usage, outputBytes });
+  await settledInTime(context, services.admission.settle(lease, { usage, outputBytes }));
   return body;
 }
 

@@ -84,6 +84,11 @@ export class RequestContext {
     this.#onFinish(this);
   }
 
+  /** The org that asks, once that is known. */
+  get org(): string | null {
+    return this.#principal?.org ?? null;
+  }
+
   /** Who asks. Throws a plain error on a route without authentication: a bug of ours. */
   get principal(): Principal {
     if (this.#principal === null) throw new Error("this route has no principal");

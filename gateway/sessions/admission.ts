@@ -33,6 +33,8 @@ export interface AdmissionRequest {
   readonly requestedOutputTokens: number | null;
   /** Milliseconds the request may take at most. */
   readonly deadlineMs: number;
+  /** Keeps a promise that outlives the answer. @default {nobody waits for it} */
+  readonly waitUntil?: (promise: Promise<unknown>) => void;
 }
 
 /** A granted request. */

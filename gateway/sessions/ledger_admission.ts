@@ -54,6 +54,8 @@ interface Held {
 
 /** Milliseconds that the books stay open for a lease after its request's deadline. */
 const LEASE_GRACE_MS = 60_000;
+/** Milliseconds between the attempts to settle while the store is away. Together less than an edge keeps a promise for. */
+const RETRY_MS: readonly number[] = [250, 1000, 4000];
 /** Milliseconds that a request waits at most for other requests' leases. */
 const WAIT_FOR_OTHERS_MS = 2000;
 
@@ -67,20 +69,24 @@ export class LedgerAdmission implements Admission {
   }
 
   async admit(request: AdmissionRequest): Promise<Admitted> {
-    const session = await this.#session(request);
-    return await this.#reserve(request, session);
+    return await this.#orWithoutStore(async () => {
+      return await this.#reserve(request, await this.#session(request));
+    });
   }
 
   async renew(lease: Lease, request: AdmissionRequest): Promise<Lease> {
     const held = this.#held.get(lease);
-    await this.charge(lease);
-    // The next attempt belongs to the session of the first one, even when another became active meanwhile.
-    const session = held === undefined
-      ? await this.#session(request)
-      : held.ref.sessionId === null
-      ? { kind: "none" as const }
-      : { kind: "id" as const, id: held.ref.sessionId };
-    return (await this.#reserve(request, session)).lease;
+    const { lease: next } = await this.#orWithoutStore(async () => {
+      await this.charge(lease);
+      // The next attempt belongs to the session of the first one, even when another became active meanwhile.
+      const session = held === undefined
+        ? await this.#session(request)
+        : held.ref.sessionId === null
+        ? { kind: "none" as const }
+        : { kind: "id" as const, id: held.ref.sessionId };
+      return await this.#reserve(request, session);
+    });
+    return next;
   }
 
   async settle(lease: Lease, settlement: Settlement): Promise<void> {
@@ -107,18 +113,21 @@ export class LedgerAdmission implements Admission {
       reasoningTokens: tokens.reasoning,
       estimated,
     };
-    const settled = await this.#options.ledger.settle({
-      lease: held.ref,
-      actual: amounts({
-        tokens: BigInt(total),
-        cost: costOf(held.price, tokens),
-        api_calls: 1n,
-      }),
-      detail,
-      remember: usage.inputReported && input > 0 && input <= MAX_REQUEST_TOKENS
-        ? [{ hash: held.hash, tokens: input }]
-        : [],
-    });
+    const { ledger } = this.#options;
+    const settled = await this.#again(() =>
+      ledger.settle({
+        lease: held.ref,
+        actual: amounts({
+          tokens: BigInt(total),
+          cost: costOf(held.price, tokens),
+          api_calls: 1n,
+        }),
+        detail,
+        remember: usage.inputReported && input > 0 && input <= MAX_REQUEST_TOKENS
+          ? [{ hash: held.hash, tokens: input }]
+          : [],
+      })
+    );
     this.#held.delete(lease);
     if (Object.values(settled.overrun).some((value) => value > 0n)) {
       this.#options.log.warn("budget overrun", {
@@ -151,7 +160,7 @@ export class LedgerAdmission implements Admission {
   async release(lease: Lease): Promise<void> {
     const held = this.#held.get(lease);
     if (held === undefined) return;
-    await this.#options.ledger.release(held.ref);
+    await this.#again(() => this.#options.ledger.release(held.ref));
     this.#held.delete(lease);
   }
 
@@ -159,7 +168,7 @@ export class LedgerAdmission implements Admission {
     const wanted = attachmentOf(request.headers, this.#options.config());
     if (wanted.kind !== "active") return wanted;
     const { org, user } = request.principal;
-    const active = await this.#orUnavailable(() => this.#options.ledger.activeSession(org, user));
+    const active = await this.#options.ledger.activeSession(org, user);
     if (active !== null) return { kind: "id", id: active.id };
     throw new SynthError("This gateway serves requests of a session only, and none is active", {
       code: "session_required",
@@ -210,7 +219,11 @@ export class LedgerAdmission implements Admission {
         outcome = await ledger.reserve(input);
       }
     } catch (error) {
-      return this.#onStoreError(error, input.leaseId, config);
+      // Where requests go out without the books, a lease that was granted unheard pays for this one when it expires.
+      if (isUnavailable(error) && config.on_store_error === "closed") {
+        request.waitUntil?.(this.#giveBack(input));
+      }
+      throw error;
     }
     if (!outcome.granted) throw await this.#refused(outcome, request, bounded.unmeterable);
     const granted = outcome.outputTokens;
@@ -241,25 +254,60 @@ export class LedgerAdmission implements Admission {
     });
   }
 
-  /** Without its books the gateway spends nothing, unless the operator has said otherwise. */
-  #onStoreError(error: unknown, leaseId: string, config: SessionsConfig): Admitted {
-    if (!isUnavailable(error)) throw error;
-    if (config.on_store_error === "closed") throw budgetStoreUnavailable(error);
-    this.#options.log.error("budget store unavailable, serving unmetered", { lease: leaseId });
-    return { lease: unmetered(leaseId), headers: { "x-synth-budget-warning": "unmetered" } };
+  /** A reserve without an answer may have been granted; nobody will use it, so nobody shall pay for it. */
+  async #giveBack(input: ReserveInput): Promise<void> {
+    const { ledger } = this.#options;
+    const { leaseId, org, keyId, session } = input;
+    await this.#again(async () => {
+      if (session.kind !== "auto") {
+        await ledger.release({
+          leaseId,
+          org,
+          keyId,
+          sessionId: session.kind === "id" ? session.id : null,
+        });
+        return;
+      }
+      // Which session it went to is known to the ledger alone, and a known id gives the same grant again.
+      const outcome = await ledger.reserve(input);
+      if (outcome.granted) await ledger.release(outcome.lease);
+    });
   }
 
-  async #orUnavailable<T>(read: () => Promise<T>): Promise<T> {
+  /** Does what can be repeated until the store takes it: what was spent must not be lost to a hiccup. */
+  async #again<T>(step: () => Promise<T>): Promise<T> {
+    for (const delayMs of RETRY_MS) {
+      try {
+        return await step();
+      } catch (error) {
+        if (!isUnavailable(error) || isClosed(error)) throw error;
+        await this.#options.clock.sleep(delayMs);
+      }
+    }
+    return await step();
+  }
+
+  /** Without its books the gateway spends nothing, unless the operator has said otherwise. */
+  async #orWithoutStore(step: () => Promise<Admitted>): Promise<Admitted> {
     try {
-      return await read();
+      return await step();
     } catch (error) {
-      throw isUnavailable(error) ? budgetStoreUnavailable(error) : error;
+      if (!isUnavailable(error)) throw error;
+      if (this.#options.config().on_store_error === "closed") throw budgetStoreUnavailable(error);
+      const lease = unmetered(newId("lease_"));
+      this.#options.log.error("budget store unavailable, serving unmetered", { lease: lease.id });
+      return { lease, headers: { "x-synth-budget-warning": "unmetered" } };
     }
   }
 }
 
-function isUnavailable(error: unknown): boolean {
+function isUnavailable(error: unknown): error is SynthError {
   return error instanceof SynthError && error.code === "store_unavailable";
+}
+
+/** By ourselves: it will not come back. */
+function isClosed(error: SynthError): boolean {
+  return error.details["reason"] === "closed";
 }
 
 function budgetStoreUnavailable(cause: unknown): SynthError {

@@ -5,6 +5,7 @@ import { upstreamBodyError } from "../bridge/upstream_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
 import type { Lease } from "../sessions/lease.ts";
+import { settledInTime } from "../sessions/settled_in_time.ts";
 import { withoutKey } from "../upstreams/failure_error.ts";
 import { readText } from "../upstreams/read_text.ts";
 import type { ByteSource, TransportReply } from "../upstreams/transport.ts";
@@ -32,8 +33,9 @@ export async function chatEvents(
   const error = body === undefined ? unreadable() : upstreamBodyError(body);
   if (error === null) return { source: once(encodeSseData(body) + SSE_DONE) };
   // Refusals cost nothing; behind anything else a model may have worked.
-  if (error.status < 500) await services.admission.release(lease);
-  else await services.admission.charge(lease);
+  const { admission } = services;
+  const refused = error.status < 500;
+  await settledInTime(context, refused ? admission.release(lease) : admission.charge(lease));
   return { error };
 }
 

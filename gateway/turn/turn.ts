@@ -10,10 +10,11 @@ import type { TurnEnd } from "../bridge/stream/machine.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { Admission } from "../sessions/admission.ts";
 import type { Lease } from "../sessions/lease.ts";
+import { settledInTime } from "../sessions/settled_in_time.ts";
 import { withoutKey } from "../upstreams/failure_error.ts";
 import type { ByteSource } from "../upstreams/transport.ts";
-import { within } from "../within.ts";
 import type { Translation } from "./translation.ts";
+import { errorData } from "./error_data.ts";
 import { turnError } from "./turn_error.ts";
 import { Watch } from "./watch.ts";
 
@@ -34,8 +35,6 @@ type Stop = Omit<TurnEnd, "now">;
 
 /** A stream is cut when it has this many bytes for every token that was granted: no honest token is longer on average. */
 const BYTES_PER_TOKEN = 16;
-/** Milliseconds that the last event waits for the settlement at most. */
-const SETTLE_MS = 2000;
 /** Milliseconds that the upstream gets to end its stream after `[DONE]`, so that its connection can be used again. */
 const LINGER_MS = 1000;
 
@@ -59,7 +58,7 @@ export class Turn {
     this.#options = options;
     this.#clock = context.clock;
     this.#translation = options.translation;
-    this.#parser = new SseParser({ onEvent: (data) => this.#event(data) });
+    this.#parser = new SseParser({ onEvent: (data, type) => this.#event(data, type) });
     this.#maxBytes = lease.maxOutputTokens === null
       ? Infinity
       : lease.maxOutputTokens * BYTES_PER_TOKEN;
@@ -107,10 +106,14 @@ export class Turn {
     if (!this.#begun && this.#translation.started) this.#noteFirst();
   }
 
-  #event(data: string): void {
+  #event(data: string, type: string): void {
     if (this.#sawDone || this.#translation.done) return;
-    if (data.length < 16 && data.trim() === "[DONE]") this.#sawDone = true;
-    else this.#translation.event(withoutKey(data, this.#options.secret));
+    if (data.length < 16 && data.trim() === "[DONE]") {
+      this.#sawDone = true;
+      return;
+    }
+    const masked = withoutKey(data, this.#options.secret);
+    this.#translation.event(type === "error" ? errorData(masked) : masked);
   }
 
   #onIdle(): void {
@@ -148,22 +151,9 @@ export class Turn {
     context.fields["input_tokens"] = usage.inputTokens;
     context.fields["output_tokens"] = usage.outputTokens;
     if (!usage.reported) context.fields["usage_estimated"] = true;
-    await this.#within(admission.settle(lease, { usage, outputBytes }));
+    await settledInTime(context, admission.settle(lease, { usage, outputBytes }));
     this.#over = true;
     if (context.streaming) context.finish();
-  }
-
-  /** Waits for the settlement, but not for ever: the rest is done in the background. */
-  async #within(settled: Promise<void>): Promise<void> {
-    const { context } = this.#options;
-    try {
-      if (await within(this.#clock, SETTLE_MS, settled)) return;
-      context.fields["settlement"] = "late";
-      context.waitUntil(settled);
-    } catch (error) {
-      context.fields["settlement"] = "failed";
-      context.error = error instanceof Error ? error : new Error("settling failed");
-    }
   }
 
   #noteFirst(): void {

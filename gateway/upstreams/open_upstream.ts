@@ -5,7 +5,7 @@ import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
 import type { AdmissionRequest } from "../sessions/admission.ts";
 import type { Lease } from "../sessions/lease.ts";
-import type { UpstreamRefusal } from "./client.ts";
+import { settledInTime } from "../sessions/settled_in_time.ts";
 import { failureError } from "./failure_error.ts";
 import type { TransportReply } from "./transport.ts";
 
@@ -26,10 +26,11 @@ export type Opened =
 export async function openUpstream(
   context: RequestContext,
   services: Services,
-  request: AdmissionRequest,
+  asked: AdmissionRequest,
   chatFor: (lease: Lease) => ChatRequest,
 ): Promise<Opened> {
   const { admission, upstreams } = services;
+  const request = { ...asked, waitUntil: context.waitUntil };
   const { model } = request;
   const { gateway } = context.snapshot.config;
   context.fields["model"] = model.name.slice(0, 256);
@@ -53,21 +54,19 @@ export async function openUpstream(
     const { failure } = result;
     if (failure.kind === "http") context.fields["upstream_status"] = failure.status;
     else context.fields["upstream_failure"] = `${failure.error.phase} ${failure.error.kind}`;
-    await giveUp(result, services);
+    const { lease, billed } = result;
+    await settledInTime(context, billed ? admission.charge(lease) : admission.release(lease));
     return { ok: false, error: failureError(failure, model.upstream.key), headers };
   } finally {
     stopWatching();
   }
 }
 
-async function giveUp(refusal: UpstreamRefusal, services: Services): Promise<void> {
-  const { lease, billed } = refusal;
-  await (billed ? services.admission.charge(lease) : services.admission.release(lease));
-}
-
 /** Until the upstream has answered, the request's signal tells that the client is gone; after that its stream does. */
-export function watchClient(context: RequestContext): () => void {
-  const { signal } = context.request;
+export function watchClient(
+  context: RequestContext,
+  signal: AbortSignal = context.request.signal,
+): () => void {
   const onAbort = (): void => context.abort(clientGone());
   if (signal.aborted) onAbort();
   signal.addEventListener("abort", onAbort, { once: true });
