@@ -66,7 +66,10 @@ async function answer(
       return clamped(plan, upstream.profile, lease).chat;
     });
   } catch (error) {
-    if (error instanceof BudgetMessage) return budgetMessage(making, error);
+    // As the answer to a compaction the words would become the history.
+    if (error instanceof BudgetMessage && plan.compaction !== true) {
+      return budgetMessage(making, error);
+    }
     throw error;
   }
   const headers = { ...planHeaders(plan), ...opened.headers };

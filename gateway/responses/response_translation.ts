@@ -3,7 +3,7 @@ import { type Clock, newId } from "@synth/core";
 import { EventWriter } from "../bridge/event_writer.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
 import type { ResponseObject } from "../bridge/response_object.ts";
-import type { Sealed, Sealer } from "../bridge/seal.ts";
+import type { Sealer } from "../bridge/seal.ts";
 import { ResponseMachine, type TurnEnd } from "../bridge/stream/machine.ts";
 import { type EventSink, NullSink } from "../bridge/stream/sink.ts";
 import type { TurnUsage } from "../bridge/stream/usage.ts";
@@ -34,7 +34,7 @@ export class ResponseTranslation implements Translation {
       newId,
       seal(payload) {
         if (sealer === null) throw new Error("no seal was planned");
-        return sealer.seal(payload as unknown as Sealed, { org, model: plan.chat.model });
+        return sealer.seal(payload, { org, model: plan.chat.model });
       },
       sink,
     });

@@ -2,6 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { DEEPSEEK } from "../../upstreams/profiles/deepseek.ts";
 import { GENERIC } from "../../upstreams/profiles/generic.ts";
 import { GROQ } from "../../upstreams/profiles/groq.ts";
+import { LMSTUDIO } from "../../upstreams/profiles/lmstudio.ts";
 import { MOONSHOT } from "../../upstreams/profiles/moonshot.ts";
 import { OPENAI } from "../../upstreams/profiles/openai.ts";
 import { OPENROUTER } from "../../upstreams/profiles/openrouter.ts";
@@ -297,15 +298,19 @@ Deno.test("reasoning.context current_turn sends only what follows the last user 
 
 Deno.test("compaction: a trigger at the end asks for a summary, and our seal is read back", () => {
   const tools = [{ type: "function", name: "f" }];
-  const plan = planOf({ tools, input: [user("a"), { type: "compaction_trigger" }] });
+  const sealer = createSealer(parseSealKeys(generateSealKey("k")));
+  const trigger = [user("a"), { type: "compaction_trigger" }];
+  const text = { format: { type: "json_object" } };
+  const plan = planOf({ tools, input: trigger, text }, { sealer, profile: LMSTUDIO });
   assertEquals(plan.compaction, true);
   assertEquals(plan.chat.tools, undefined);
+  assertEquals(plan.chat.messages.length, 2, "no hint of a format");
   assertMatch(String(plan.chat.messages.at(-1)?.content), /^Write a summary/);
+  assertEquals(refusalOf({ input: trigger }), "400 compaction_unavailable input");
   assertEquals(
     refusalOf({ input: [{ type: "compaction_trigger" }, user("a")] }),
     "400 invalid_value input[0]",
   );
-  const sealer = createSealer(parseSealKeys(generateSealKey("k")));
   const seal = sealer.seal({ kind: "compaction", text: "sum" }, { org: "org", model: "up" });
   const item = { type: "compaction", encrypted_content: seal };
   assertEquals(sketch(messagesOf([item, user("go on")], { sealer })), [

@@ -58,6 +58,7 @@ export function planTurn(body: ResponsesRequest, options: PlanOptions): TurnPlan
 
   const items = allItems(body, options);
   const compaction = isCompaction(body, items);
+  if (compaction && sealer === null) throw noSealer();
   const book = collectTools(body, items, options);
   const chosen = chooseTools(compaction ? "none" : body.tool_choice, book, profile);
   const format = responseFormat(body, profile);
@@ -91,7 +92,8 @@ export function planTurn(body: ResponsesRequest, options: PlanOptions): TurnPlan
     sealer,
     scope: { org: options.org, model: options.upstreamModel },
     instructions: body.instructions ?? null,
-    hints: [format.hint, offersTools ? choice.hint : null].filter((hint) => hint !== null),
+    hints: [compaction ? null : format.hint, offersTools ? choice.hint : null]
+      .filter((hint) => hint !== null),
     reasoningContext: body.reasoning?.context === "current_turn" ? "current_turn" : "all_turns",
     path: (index) => itemPath(index, historyLength, body),
     ignore,
@@ -166,6 +168,15 @@ function isCompaction(body: ResponsesRequest, items: readonly InputItem[]): bool
     });
   }
   return items.at(-1)?.type === "compaction_trigger";
+}
+
+function noSealer(): SynthError {
+  return new SynthError("This gateway has no keys to seal a summary with", {
+    code: "compaction_unavailable",
+    status: 400,
+    param: "input",
+    hint: "The operator sets SYNTH_SEAL_KEYS",
+  });
 }
 
 function collectTools(

@@ -24,6 +24,7 @@ export class CallSegment implements Segment {
   readonly #emitter: Emitter;
   readonly #scan = new JsonScan();
   #binding: ToolBinding | null | undefined;
+  #undeclared = false;
   #opened = false;
   #identity: CallIdentity | null = null;
   #outputIndex = 0;
@@ -97,13 +98,29 @@ export class CallSegment implements Segment {
   identify(): void {
     if (this.#binding !== undefined) return;
     const found = findTool(this.#emitter.plan.tools, this.name);
+    this.#undeclared = found === undefined;
     const passes = found !== undefined &&
       (found.kind === "stop" || (found.allowed && this.#emitter.admitCall()));
     this.#binding = passes ? found : null;
   }
 
+  /**
+   * Makes a call of a tool that was not declared one of a plain function.
+   *
+   * @returns whether it can be shown
+   */
+  adopt(): boolean {
+    const { name } = this;
+    if (!this.#undeclared || !/^[\x21-\x7e]+$/.test(name) || !this.#emitter.admitCall()) {
+      return false;
+    }
+    this.#binding = { upstreamName: name, kind: "function", name, namespace: null, allowed: true };
+    return true;
+  }
+
   /** Keeps the call from the client, whatever it is. */
   hide(): void {
+    this.#undeclared = false;
     this.#binding = null;
   }
 

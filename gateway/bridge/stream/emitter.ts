@@ -3,7 +3,7 @@ import type { Json } from "@synth/core";
 import type { WholeEvent } from "../events.ts";
 import type { OutputItem } from "../output_item.ts";
 import type { TurnPlan } from "../plan.ts";
-import type { SealedReasoning } from "../seal.ts";
+import type { Sealed, SealedReasoning } from "../seal.ts";
 import type { DeltaChannel, EventSink } from "./sink.ts";
 
 const MAX_CALLS = 256;
@@ -15,7 +15,7 @@ export interface EmitterOptions {
   /** A new id that begins with `prefix` (`"msg_"`). */
   readonly newId: (prefix: string) => string;
   /** Encrypts what only we may read again. */
-  readonly seal: (content: SealedReasoning) => string;
+  readonly seal: (content: Sealed) => string;
   readonly sink: EventSink;
 }
 
@@ -71,7 +71,15 @@ export class Emitter {
 
   /** The sealed reasoning, or `undefined` when it is not wanted or cannot be made: no turn fails for want of a seal. */
   seal(content: SealedReasoning): string | undefined {
-    if (!this.plan.reasoning.seal) return undefined;
+    return this.plan.reasoning.seal ? this.#trySeal(content) : undefined;
+  }
+
+  /** The sealed summary of a compaction, or `undefined` when it cannot be made. */
+  sealSummary(text: string): string | undefined {
+    return this.#trySeal({ kind: "compaction", text: text.toWellFormed() });
+  }
+
+  #trySeal(content: Sealed): string | undefined {
     try {
       return this.#options.seal(content);
     } catch {

@@ -12,12 +12,22 @@ import type { Ending } from "./terminal.ts";
 export class ItemQueue {
   readonly #emitter: Emitter;
   #queue: Segment[] = [];
+  #summary = "";
 
   constructor(emitter: Emitter) {
     this.#emitter = emitter;
   }
 
+  /** What the model said in a compaction, where words are collected and not shown. */
+  get summary(): string {
+    return this.#summary;
+  }
+
   text(text: string, refusal: boolean, logprobs?: readonly Json[]): void {
+    if (this.#emitter.plan.compaction === true) {
+      if (!refusal) this.#summary += text;
+      return;
+    }
     const tail = this.#queue.at(-1);
     if (tail instanceof MessageSegment) return tail.push(text, refusal, logprobs);
     const message = new MessageSegment(this.#emitter);
@@ -26,6 +36,7 @@ export class ItemQueue {
   }
 
   reasoning(text: string, details: readonly Fields[]): void {
+    if (this.#emitter.plan.compaction === true) return;
     const tail = this.#queue.at(-1);
     const segment = tail instanceof ReasoningSegment ? tail : new ReasoningSegment(this.#emitter);
     for (const detail of details) segment.detail(detail);

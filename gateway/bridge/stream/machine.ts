@@ -31,7 +31,8 @@ import {
 import { streamError, streamErrorOf } from "../upstream_error.ts";
 import { Emitter, type EmitterOptions } from "./emitter.ts";
 import { ItemQueue } from "./item_queue.ts";
-import { type Ending, endingOf, type EndReason } from "./terminal.ts";
+import { concludeSummary } from "./summary.ts";
+import { type Ending, endingOf, type EndReason, serverError } from "./terminal.ts";
 import { ThinkTags } from "./think_tags.ts";
 import { ToolCalls } from "./tool_calls.ts";
 import { responseUsage, type TurnUsage, UsageMeter } from "./usage.ts";
@@ -230,7 +231,7 @@ export class ResponseMachine {
     this.#any = true;
     this.#outputBytes += utf8Length(text);
     this.#think?.end();
-    this.#queue.text(text, !this.#plan.refusalAsText);
+    this.#queue.text(text, !this.#plan.refusalAsText || this.#plan.compaction === true);
   }
 
   #call(entries: readonly unknown[]): void {
@@ -267,9 +268,16 @@ export class ResponseMachine {
 
   #terminate(ending: Ending, now: number, tell = false): ResponseObject {
     this.#calls.identifyAll();
+    if (ending.kind === "normal") this.#calls.adoptUndeclared();
     const stopped = this.#calls.stopped(ending.kind !== "normal");
     const whole = this.#queue.drain(ending, stopped);
     if (ending.kind === "failed") return this.#endFailed(ending.error, tell);
+    if (this.#plan.compaction === true && ending.kind === "normal") {
+      if (!concludeSummary(this.#emitter, this.#queue.summary)) {
+        return this.#endFailed(serverError("The model gave no summary"), false);
+      }
+      return this.#end("completed", { completed_at: now });
+    }
     if (ending.kind === "normal" || whole) {
       this.#fillEmpty();
       return this.#end("completed", { completed_at: now });

@@ -174,6 +174,34 @@ Deno.test("ResponseMachine keeps calls from the client that were not declared or
   }
 });
 
+Deno.test("ResponseMachine shows undeclared calls when nothing else was called, so that the client answers them", () => {
+  const open = makePlan(["f", { upstreamName: "__internal_stop", kind: "stop" }]);
+  const bash = call(0, "x", "bash", '{"cmd":"ls"}');
+  const shown = 'x bash {"cmd":"ls"}';
+  const cases: [string, TurnPlan, Json[], string[]][] = [
+    ["alone", open, [calls(bash)], [shown]],
+    ["after text", open, [delta({ content: "I look." }), calls(bash)], ["I look.", shown]],
+    ["before text", open, [calls(bash), delta({ content: "I look." })], ["I look.", shown]],
+    ["in pieces", open, [calls(call(0, "x", "bash", '{"cmd"')), args(0, ':"ls"}')], [shown]],
+    ["without arguments", open, [calls(call(0, "x", "bash", ""))], ["x bash {}"]],
+    ["beside a declared one", open, [calls(bash, call(1, "y", "f", "{}"))], ["y f {}"]],
+    ["beside the stop tool", open, [calls(bash, call(1, "y", "__internal_stop", "{}"))], [""]],
+    ["without a name", open, [calls(call(0, "x", "", "{}"))], [""]],
+    ["a name of white space", open, [calls(call(0, "x", "a b", "{}"))], [""]],
+    ["two of them", open, [calls(bash, call(1, "y", "ls", "{}"))], [shown, "y ls {}"]],
+    ["two, one allowed", { ...open, parallelToolCalls: false }, [
+      calls(bash, call(1, "y", "ls", "{}")),
+    ], [shown]],
+    ["where no tool is declared", makePlan([]), [calls(bash)], [""]],
+    ["where the choice is restricted", PLAN, [calls(bash)], [""]],
+  ];
+  for (const [name, plan, chunks, expected] of cases) {
+    const { events } = runTurn(plan, [...chunks, finish("tool_calls")]);
+    assertEquals(checkEvents(events), [], name);
+    assertEquals(callsOf(chunks, plan), expected, name);
+  }
+});
+
 Deno.test("ResponseMachine goes on with a message when a call in between is nobody's business", () => {
   const chunks = [
     delta({ content: "a" }),

@@ -81,6 +81,7 @@ function failed(error: ResponseError): Ending {
   return { kind: "failed", error };
 }
 
-function serverError(message: string): ResponseError {
+/** The error of a failed stream that clients try again. */
+export function serverError(message: string): ResponseError {
   return { code: "server_error", message };
 }

@@ -12,11 +12,13 @@ const MAX_TRACKED = 1024;
 
 /** Keeps all calls, also those that no client may see. */
 export class ToolCalls {
+  readonly #emitter: Emitter;
   readonly #queue: ItemQueue;
   readonly #calls: CallSegment[] = [];
   readonly #slots: CallSlots;
 
   constructor(emitter: Emitter, queue: ItemQueue) {
+    this.#emitter = emitter;
     this.#queue = queue;
     this.#slots = new CallSlots(emitter.plan, () => {
       const call = new CallSegment(emitter);
@@ -72,6 +74,18 @@ export class ToolCalls {
       call.identify();
       if (call.hidden) this.#queue.drop(call);
     }
+  }
+
+  /**
+   * When all that was called are tools that nobody declared: shows these calls after all, so that the client tells the
+   * model. An agent whose model called something, and got neither a call nor an answer, would stop in the middle of its work.
+   */
+  adoptUndeclared(): void {
+    const { tools } = this.#emitter.plan;
+    // Where the choice of tools is restricted, no other may be called.
+    if (tools.size === 0 || [...tools.values()].some((tool) => !tool.allowed)) return;
+    if (this.#calls.some((call) => call.isStop || !call.hidden)) return;
+    for (const call of this.#calls) if (call.adopt()) this.#queue.add(call);
   }
 
   #feed(call: CallSegment, delta: CallDelta): void {

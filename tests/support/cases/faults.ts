@@ -36,6 +36,18 @@ export const FAULT_CASES: [string, ScriptedCase][] = [
       sse([frame(text("partial")), `event: error\n${frame({ message: "it broke", code: 500 })}`]),
     ),
   ],
+  ...([
+    ["no-code", frame({ message: "it broke" })],
+    ["detail", frame({ detail: "it broke" })],
+    ["text", "data: it broke\n\n"],
+    ["number", "data: 500\n\n"],
+  ] as const).map(([name, data]): [string, ScriptedCase] => [
+    `error-event-${name}`,
+    fixed(
+      { status: "failed", code: "server_error" },
+      sse([frame(text("partial")), `event: error\n${data}`, frame(text("never"))]),
+    ),
+  ]),
   [
     "cut",
     fixed(
