@@ -45,7 +45,8 @@ import type {
 } from "./ledger.ts";
 import { MAX_LIMITS } from "./ledger.ts";
 import * as codec from "./redis_codec.ts";
-import { LedgerKeys, list, word } from "./redis_codec.ts";
+import { list, word } from "./redis_codec.ts";
+import { finishKeys, LedgerKeys, reserveKeys } from "./redis_keys.ts";
 import { reserveScript } from "./redis_reserve_script.ts";
 import {
   addLimitScript,
@@ -376,27 +377,8 @@ export class RedisLedger implements SessionLedger {
   }
 }
 
-function reserveKeys(input: ReserveInput, hint: string): string[] {
-  const keys = new LedgerKeys(input.org);
-  const basic = [keys.lease(input.leaseId), keys.leases, keys.org, keys.key(input.keyId)];
-  const { session } = input;
-  if (session.kind === "none") return basic;
-  const id = session.kind === "auto" ? session.open.id : session.id;
-  const more = [keys.active(input.user), keys.session(id), keys.sessions];
-  return [...basic, ...more, ...(hint === "" ? [] : [keys.session(hint)])];
-}
-
 function unattached(input: ReserveInput): LeaseRef {
   return { leaseId: input.leaseId, org: input.org, keyId: input.keyId, sessionId: null };
-}
-
-function finishKeys(lease: LeaseRef): string[] {
-  const keys = new LedgerKeys(lease.org);
-  const { leaseId, sessionId, keyId } = lease;
-  const basic = [keys.lease(leaseId), keys.leases, keys.org, keys.key(keyId)];
-  const journal = [keys.events, keys.bodies];
-  if (sessionId === null) return [...basic, ...journal];
-  return [...basic, ...journal, keys.session(sessionId), keys.sessionEvents(sessionId)];
 }
 
 function restless(): SynthError {

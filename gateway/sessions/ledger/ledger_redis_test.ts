@@ -8,7 +8,7 @@ import { startUpstashProxy } from "../../../tests/support/upstash_proxy.ts";
 import { RedisLedger } from "./ledger_redis.ts";
 import { runSteps } from "./testing/interleaving.ts";
 import { ledgerContract, type LedgerSubject, NOON } from "./testing/ledger_contract.ts";
-import { ask, granted, limit, spec, usage } from "./testing/samples.ts";
+import { ask, granted, limit, refused, spec, usage } from "./testing/samples.ts";
 import { steps } from "./testing/steps.ts";
 
 const RUNS = Number(Deno.env.get("SYNTH_FC_RUNS") ?? "100");
@@ -117,6 +117,26 @@ Deno.test("RedisLedger forgets what is past its retention, and bounds its journa
   }
   assertEquals(lasting.sort(), ["key:k", "org", "sessions", "usage", "usage_bodies"]);
   assertEquals((await redis.cli("HLEN", "synth:v1:{bounded}:usage_bodies")).trim(), "5");
+  await ledger.close();
+});
+
+Deno.test("RedisLedger refuses a session that its server has lost", async () => {
+  const ledger = new RedisLedger(new RespTransport({ url: redis.url }));
+  const org = "lossy";
+  const session = spec([limit("tokens", 1000)]);
+  const input = { org, user: "user", keyId: "k", makeActive: true, spec: session };
+  await ledger.openSession(input);
+  const grant = granted(await ledger.reserve(ask(org, session.id)));
+  await redis.cli("DEL", `synth:v1:{lossy}:session:${session.id}`);
+  for (const attach of [session.id, { kind: "auto" as const, open: spec() }]) {
+    const outcome = refused(await ledger.reserve(ask(org, attach)));
+    assertEquals([outcome.reason, outcome.sessionId], ["session_unknown", session.id]);
+  }
+  // What was spent still counts for the key and the org.
+  await ledger.settle(usage(grant, 250, 9));
+  assertEquals((await ledger.scope({ org, kind: "org", id: org }))?.used.tokens, 250n);
+  assertEquals((await ledger.openSession(input)).created, true);
+  assertEquals(granted(await ledger.reserve(ask(org, session.id))).outputTokens, 200);
   await ledger.close();
 });
 

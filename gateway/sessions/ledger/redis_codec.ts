@@ -2,7 +2,7 @@
 import type { SynthError } from "@synth/core";
 import { type RedisReply, storeUnavailable } from "@synth/core/storage";
 import { type Amounts, bucketWidth, mapAmounts, METRICS } from "../limits.ts";
-import type { LimitSpec, LimitState, ScopeKind, ScopeRef } from "../limits.ts";
+import type { LimitSpec, LimitState, ScopeKind } from "../limits.ts";
 import type {
   Grant,
   Refusal,
@@ -13,50 +13,6 @@ import type {
   UsageEvent,
 } from "./ledger.ts";
 import { parseSpec, specText, statusOf } from "./session_spec.ts";
-
-/** The keys of one org. Its braces keep them on one shard of a cluster. */
-export class LedgerKeys {
-  readonly #prefix: string;
-
-  constructor(org: string) {
-    this.#prefix = `synth:v1:{${encodeURIComponent(org)}}:`;
-  }
-
-  get leases(): string {
-    return `${this.#prefix}leases`;
-  }
-  get sessions(): string {
-    return `${this.#prefix}sessions`;
-  }
-  get org(): string {
-    return `${this.#prefix}org`;
-  }
-  get events(): string {
-    return `${this.#prefix}usage`;
-  }
-  get bodies(): string {
-    return `${this.#prefix}usage_bodies`;
-  }
-  lease(id: string): string {
-    return `${this.#prefix}lease:${id}`;
-  }
-  session(id: string): string {
-    return `${this.#prefix}session:${id}`;
-  }
-  sessionEvents(id: string): string {
-    return `${this.#prefix}session_usage:${id}`;
-  }
-  key(id: string): string {
-    return `${this.#prefix}key:${encodeURIComponent(id)}`;
-  }
-  active(user: string): string {
-    return `${this.#prefix}active:${encodeURIComponent(user)}`;
-  }
-  scope(ref: ScopeRef): string {
-    if (ref.kind === "org") return this.org;
-    return ref.kind === "key" ? this.key(ref.id) : this.session(ref.id);
-  }
-}
 
 /** A limit as `limit_fields` reads it. */
 export function limitArgs(spec: LimitSpec): string[] {

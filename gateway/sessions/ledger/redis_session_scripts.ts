@@ -16,7 +16,7 @@ if KEYS[3] then
   local before = redis.call('GET', KEYS[3])
   if before then
     if before ~= hint then return {'move', before} end
-    local hash = load(KEYS[4])
+    local hash = KEYS[4] and load(KEYS[4])
     if hash then
       local scope = scope_of('session', KEYS[4], hash)
       if not over(scope) then

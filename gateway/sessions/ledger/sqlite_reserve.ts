@@ -10,7 +10,7 @@ import {
   hold,
   inForce,
   makeScope,
-  row,
+  rows,
   type ScopeRow,
   stateOf,
 } from "./sqlite_book.ts";
@@ -162,14 +162,14 @@ function inputBound(
   scope: ScopeRow,
   input: { inputBound: number; prefixes: readonly PrefixCandidate[] },
 ): number {
+  if (input.prefixes.length === 0) return input.inputBound;
+  const memory = new Map(
+    rows(db, "SELECT hash, tokens FROM prefixes WHERE scope = ?", scope.no)
+      .map((known) => [known["hash"], Number(known["tokens"])]),
+  );
   for (const { hash, rest } of input.prefixes) {
-    const known = row(
-      db,
-      "SELECT tokens FROM prefixes WHERE scope = ? AND hash = ?",
-      scope.no,
-      hash,
-    );
-    if (known !== undefined) return Math.min(input.inputBound, Number(known["tokens"]) + rest);
+    const tokens = memory.get(hash);
+    if (tokens !== undefined) return Math.min(input.inputBound, tokens + rest);
   }
   return input.inputBound;
 }
