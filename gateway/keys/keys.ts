@@ -31,7 +31,7 @@ export async function createKey(context: RequestContext, services: Services): Pr
   const options = newKeyOf(request, context);
   const made = await askKeys(services, (keys) => keys.create(options));
   const { org, keyId } = made.record;
-  const set = await setLimits(context, services, { org, kind: "key", id: keyId }, limits);
+  const set = await setLimits(services, { org, kind: "key", id: keyId }, limits);
   return json(newKeyBody(made, set, context), 201);
 }
 
@@ -108,7 +108,6 @@ function newKeyOf(request: KeyRequest, context: RequestContext): NewKey {
 
 /** A key whose limits could not be set is ended: nobody has it, and nobody shall have it without them. */
 async function setLimits(
-  context: RequestContext,
   services: Services,
   ref: ScopeRef,
   limits: readonly LimitSpec[],
@@ -120,9 +119,7 @@ async function setLimits(
     }
     return set;
   } catch (error) {
-    context.waitUntil(
-      askKeys(services, (keys) => keys.revoke(ref.org, ref.id)).catch(() => undefined),
-    );
+    await askKeys(services, (keys) => keys.revoke(ref.org, ref.id)).catch(() => false);
     throw error;
   }
 }

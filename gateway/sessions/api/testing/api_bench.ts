@@ -34,6 +34,7 @@ export interface Answer {
 export interface ApiBench extends AsyncDisposable {
   readonly clock: FakeClock;
   readonly ledger: SessionLedger;
+  readonly keys: KeyStore;
   readonly gateway: Gateway;
   /** Sends a request; a body is sent as JSON. */
   call(
@@ -47,7 +48,7 @@ export interface ApiBench extends AsyncDisposable {
 
 /** Opens one. */
 export async function openBench(): Promise<ApiBench> {
-  const clock = new FakeClock();
+  const clock = new FakeClock(Date.UTC(2026, 10, 22, 12));
   const ledger = await openSqliteLedger({ path: ":memory:", clock });
   const file = await openSqlite({ path: ":memory:", migrations: documentMigrations });
   const keys = new KeyStore(new SqliteDocumentStore(file, { clock }), { clock });
@@ -77,6 +78,7 @@ export async function openBench(): Promise<ApiBench> {
   return {
     clock,
     ledger,
+    keys,
     gateway,
     async call(line, body, { caller = "ann", key = keyOf(caller), headers = {} } = {}) {
       const [method = "", path = ""] = line.split(" ");
