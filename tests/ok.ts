@@ -29,6 +29,9 @@ const STEPS: readonly Step[] = [
   { name: "conformance", args: ["task", "conformance"], portable: false },
 ];
 
+/** Milliseconds after which a step is ended: a test that hangs is a failure and not a silence. */
+const STEP_DEADLINE = 15 * 60_000;
+
 interface Result {
   readonly name: string;
   readonly ok: boolean;
@@ -45,14 +48,16 @@ async function run(step: Step, portable: boolean, junit: string): Promise<Result
     args.push(`--junit-path=${junit}`);
     if (portable) args.push(NEEDS_REDIS);
   }
-  const command = new Deno.Command(Deno.execPath(), {
+  const child = new Deno.Command(Deno.execPath(), {
     args,
     env: { SYNTH_TEST_INSTALL: Deno.env.get("SYNTH_TEST_INSTALL") ?? "" },
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",
-  });
-  const { success } = await command.output();
+  }).spawn();
+  const timer = setTimeout(() => child.kill("SIGKILL"), STEP_DEADLINE);
+  const { success } = await child.status;
+  clearTimeout(timer);
   const seconds = (performance.now() - began) / 1000;
   const count = step.tests ? await countTests(junit) : { passed: 0, failed: 0 };
   if (!success && count.failed === 0) count.failed = 1;

@@ -126,7 +126,8 @@ for (const sdk of SDKS) {
     await using upstream = await startUpstream();
     upstream.enqueue(sse([frame(text("first")), { wait: held.promise }, frame(text("never"))]));
     await using gateway = await startGatewayProcess({ config: scriptedConfig(upstream.baseUrl) });
-    await drive(sdk, gateway.origin, gateway, [{ mode: "abort", body: request("mock-any") }]);
+    const jobs: Job[] = [{ mode: "abort", body: request("mock-any") }];
+    assertEquals(await drive(sdk, gateway.origin, gateway, jobs), [{ response: null }]);
     await (await upstream.request(0)).closed;
     held.open();
   });

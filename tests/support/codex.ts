@@ -21,8 +21,20 @@ export interface CodexHome extends AsyncDisposable {
   exec(model: string, prompt: string, more?: string[]): Promise<CodexResult>;
 }
 
+/** What differs from Codex's usual settings. */
+export interface CodexSettings {
+  /** The provider's name; Codex does more for one that is called `OpenAI`. @default {"synth"} */
+  readonly provider?: string;
+  /** More lines for the top of `config.toml`. */
+  readonly config?: string;
+}
+
 /** Makes a home directory for Codex. */
-export async function codexHome(origin: string, apiKey: string): Promise<CodexHome> {
+export async function codexHome(
+  origin: string,
+  apiKey: string,
+  settings: CodexSettings = {},
+): Promise<CodexHome> {
   const binary = await codexBinary();
   const home = await Deno.makeTempDir({ prefix: "synth-codex-" });
   const work = `${home}/work`;
@@ -34,8 +46,9 @@ export async function codexHome(origin: string, apiKey: string): Promise<CodexHo
 model_provider = "synth"
 approval_policy = "never"
 sandbox_mode = "danger-full-access"
+${settings.config ?? ""}
 [model_providers.synth]
-name = "synth"
+name = "${settings.provider ?? "synth"}"
 base_url = "${origin}/api/v1"
 wire_api = "responses"
 env_key = "SYNTH_API_KEY"

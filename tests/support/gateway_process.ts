@@ -108,12 +108,14 @@ base_url = "${baseUrl}"
 [models."mock-*"]
 upstream = "scripted"
 price = "free"
+bounds = { image_tokens = 2000 }
 [models."synth-small"]
 upstream = "scripted"
 model = "scripted/small-20b"
 price = { input = 0.075, cached_input = 0.0375, output = 0.30 }
 context_window = 131072
 max_output_tokens = 32768
+bounds = { image_tokens = 2000 }
 `;
 }
 
