@@ -11,8 +11,8 @@ import type { UsageEvent, UsageQuery } from "../sessions/ledger/ledger.ts";
 import { UsageSum } from "./usage_sum.ts";
 
 const PAGE = 1000;
-/** Events that one summary reads at most: it is one request among many. */
-const MOST_EVENTS = 100_000;
+/** Events that one summary reads at most: it is one request among many. More than a ledger keeps unless it is told to. */
+const MOST_EVENTS = 200_000;
 const MONTH_MS = 30 * 86_400_000;
 
 /** Events, newest first; with `group_by` their sums, by default of the last 30 days. */
@@ -26,21 +26,44 @@ export async function listUsage(context: RequestContext, services: Services): Pr
     return pageAnswer(context, page, events.map((event) => usageBody(event)));
   }
   const sum = new UsageSum(groupBy);
-  const range = { from: Math.max(0, context.clock.now() - MONTH_MS), ...filter };
-  // Events that come in meanwhile move the others to later pages.
+  await eachEvent(context, services, {
+    from: Math.max(0, context.clock.now() - MONTH_MS),
+    ...filter,
+  }, (event) => sum.add(event));
+  return json(sum.groups());
+}
+
+/** Goes back in time page by page: by the time of the last event, and by offset only among those of one millisecond. */
+async function eachEvent(
+  context: RequestContext,
+  services: Services,
+  range: UsageQuery,
+  fn: (event: UsageEvent) => void,
+): Promise<void> {
   const seen = new Set<string>();
-  for (let offset = 0;; offset += PAGE) {
-    const events = await read(context, services, { ...range, limit: PAGE, offset });
+  let to = range.to;
+  let offset = 0;
+  while (true) {
+    const before = to === undefined ? {} : { to };
+    const events = await read(context, services, { ...range, ...before, limit: PAGE, offset });
     for (const event of events) {
       const name = `${event.sessionId ?? ""} ${event.id}`;
       if (seen.has(name)) continue;
       seen.add(name);
-      sum.add(event);
+      fn(event);
     }
-    if (events.length < PAGE) break;
-    if (offset + PAGE >= MOST_EVENTS) throw tooMany();
+    const last = events.at(-1);
+    if (last === undefined || events.length < PAGE) return;
+    if (seen.size >= MOST_EVENTS) throw tooMany();
+    if (last.at + 1 === to) offset += PAGE;
+    else [to, offset] = [last.at + 1, 0];
+    await otherRequests();
   }
-  return json(sum.groups());
+}
+
+/** A ledger in this process answers at once: without this nobody else would be served until the sum is done. */
+function otherRequests(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 async function read(

@@ -38,7 +38,7 @@ Deno.test("GET usage gives the org's events by session and time", async () => {
 Deno.test("GET usage sums up exactly, over more than a page", async () => {
   await using it = await openBench();
   const session_id = (await it.call("POST /api/v1/sessions")).body.session_id;
-  const recorded = Array.from({ length: 1500 }, (_, i) =>
+  const record = (i: number): Promise<unknown> =>
     it.ledger.recordUsage({
       org: "org-a",
       sessionId: session_id,
@@ -48,23 +48,28 @@ Deno.test("GET usage sums up exactly, over more than a page", async () => {
       referenceType: "custom",
       amounts: { tokens: 2n, cost: 100_000_001n, gpu_time: 0n, api_calls: 1n },
       metadata: {},
-    }));
-  await Promise.all(recorded);
+    });
+  // More than two pages in one millisecond, and a few around it.
+  const times = [0, 1, 2, ...Array.from({ length: 2494 }, () => 3), 4, 5, 6];
+  for (const [i, after] of times.entries()) {
+    it.clock.jump(Date.UTC(2026, 10, 22, 12) + after);
+    await record(i);
+  }
   const groups = (await it.call("GET /api/v1/usage?group_by=user")).body;
   assertEquals(groups.map((one: unknown) => UsageGroupSchema.parse(one)), groups);
   assertEquals(
     groups.map((one: { group: string; events: number }) => [one.group, one.events]),
-    [["ben", 1000], ["ann", 500]],
+    [["ben", 1666], ["ann", 834]],
   );
   assertEquals(groups[0].amounts, {
-    tokens: 2000,
-    cost_usd: 100.000001,
+    tokens: 3332,
+    cost_usd: 166.600001666,
     gpu_hours: 0,
-    api_calls: 1000,
+    api_calls: 1666,
   });
   const days = await it.client().usageBy("day");
   assertEquals(days.map((one) => [one.group, one.events]), [
-    [new Date(it.clock.now()).toISOString().slice(0, 10), 1500],
+    [new Date(it.clock.now()).toISOString().slice(0, 10), 2500],
   ]);
   assertEquals((await it.client().usageBy("model")).map((one) => one.group), [null]);
   assertEquals((await it.client("eve").usageBy("key")).length, 0);
