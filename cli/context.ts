@@ -1,12 +1,16 @@
 /** What a command knows of the process it runs in; a test makes its own. @module */
 import type { StricliProcess } from "@stricli/core";
 import type { Environment } from "@synth/core/config";
+import { consoleWidth } from "@synth/core/platform";
 import { colorDepth } from "./output/color.ts";
 
 /** Where text goes. */
 export interface Stream {
   readonly write: (text: string) => void;
   readonly getColorDepth: () => number;
+  readonly isTerminal: boolean;
+  /** Width of the terminal; `null` when there is none, and nothing is to be cut. */
+  readonly columns: () => number | null;
 }
 
 /** The process as a value. */
@@ -40,9 +44,12 @@ export function processContext(name = "synth"): CliContext {
 
 function stream(target: typeof Deno.stdout | typeof Deno.stderr, env: Environment): Stream {
   const encoder = new TextEncoder();
+  const isTerminal = target.isTerminal();
   return {
     write: (text) => writeAll(target, encoder.encode(text)),
-    getColorDepth: () => colorDepth(env, target.isTerminal()),
+    getColorDepth: () => colorDepth(env, isTerminal),
+    isTerminal,
+    columns: () => isTerminal ? consoleWidth() ?? null : null,
   };
 }
 

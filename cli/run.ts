@@ -9,13 +9,25 @@ import {
   text_en,
 } from "@stricli/core";
 import { EXIT, SynthError } from "@synth/core";
+import { balanceCommand } from "./commands/balance.ts";
 import { configRoutes } from "./commands/config.ts";
+import { keysRoutes } from "./commands/keys.ts";
+import { sessionRoutes } from "./commands/session.ts";
+import { statusRoutes } from "./commands/status.ts";
 import { upCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
 import type { CliContext } from "./context.ts";
 
 const root = buildRouteMap<string, CliContext>({
-  routes: { up: upCommand, config: configRoutes, version: versionCommand },
+  routes: {
+    up: upCommand,
+    session: sessionRoutes,
+    status: statusRoutes,
+    balance: balanceCommand,
+    keys: keysRoutes,
+    config: configRoutes,
+    version: versionCommand,
+  },
   docs: {
     brief: "An edge gateway for coding agents, with a hard limit on what a session can spend",
     fullDescription: [
@@ -23,6 +35,7 @@ const root = buildRouteMap<string, CliContext>({
       "",
       "EXAMPLES",
       "  synth up                    start the gateway on 127.0.0.1:8787",
+      "  synth session watch         see the limits of a session fill",
       "  synth config init           write a configuration to fill in",
       "  synth config show --origin  show every setting and where it comes from",
       "",

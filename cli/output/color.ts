@@ -14,3 +14,15 @@ export function colorDepth(env: Environment, isTerminal: boolean): number {
 export function bold(text: string, stream: { getColorDepth(): number }): string {
   return stream.getColorDepth() > 1 ? `\x1b[1m${text}\x1b[22m` : text;
 }
+
+/** Colours of every terminal, readable on light and on dark. */
+const COLORS = { red: 31, green: 32, yellow: 33 } as const;
+
+/** Coloured, when the stream has colours. */
+export function colored(
+  color: keyof typeof COLORS,
+  text: string,
+  stream: { getColorDepth(): number },
+): string {
+  return stream.getColorDepth() > 1 ? `\x1b[${COLORS[color]}m${text}\x1b[39m` : text;
+}

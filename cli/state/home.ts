@@ -6,6 +6,7 @@ import { say } from "../output/print.ts";
 /** Names by which a directory is known to be ours. */
 const OURS: ReadonlySet<string> = new Set([
   "api_key",
+  "credentials.json",
   "gateway.json",
   "ledger.db",
   "state.db",

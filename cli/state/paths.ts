@@ -13,6 +13,8 @@ export interface Paths {
   readonly userConfig: string;
   /** The API key of the first start. */
   readonly apiKey: string;
+  /** What `synth setup` keeps. */
+  readonly credentials: string;
   /** Which gateway runs. */
   readonly gateway: string;
   /** Which project files are trusted. */
@@ -39,6 +41,7 @@ export function findPaths(
     home,
     userConfig: joinPath(context, configDir, CONFIG_FILE),
     apiKey: joinPath(context, home, "api_key"),
+    credentials: joinPath(context, home, "credentials.json"),
     gateway: joinPath(context, home, "gateway.json"),
     trust: joinPath(context, home, "trust.json"),
   };
