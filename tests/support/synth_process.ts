@@ -8,6 +8,8 @@ export interface SynthOptions {
   readonly cwd?: string;
   /** File in `cli/`. @default {"main.ts"} */
   readonly entry?: string;
+  /** More permissions than a user gives, without `--allow-`. */
+  readonly permissions?: readonly string[];
 }
 
 /** What a command that ended has left. */
@@ -35,8 +37,9 @@ const PERMISSIONS = ["net", "env", "read", "write", "sys"].map((name) => `--allo
 /** Starts `synth ARGS`. */
 export function startSynth(args: readonly string[], options: SynthOptions = {}): SynthProcess {
   const entry = new URL(`../../cli/${options.entry ?? "main.ts"}`, import.meta.url);
+  const more = (options.permissions ?? []).map((name) => `--allow-${name}`);
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", ...PERMISSIONS, entry.href, ...args],
+    args: ["run", "--quiet", "--no-prompt", ...PERMISSIONS, ...more, entry.href, ...args],
     cwd: options.cwd ?? new URL("../support", import.meta.url),
     clearEnv: true,
     env: { ...inherited(), ...options.env },
