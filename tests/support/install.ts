@@ -5,16 +5,39 @@
  */
 
 /** The clients, by the name that tests use. Versions are pinned: a client's new release shall not break our build. */
-export const CLIENTS = {
+export const CLIENTS: { readonly [client in ClientName]: Client } = {
   codex: { name: "@openai/codex", version: "0.169.0" },
   opencode: { name: "opencode-ai", version: "1.18.33" },
   openai7: { name: "openai", version: "7.57.0" },
   openai6: { name: "openai", version: "6.49.0" },
   llmprobe: { name: "llmprobe", version: "0.6.12" },
-} as const;
+  aisdk: {
+    name: "ai",
+    version: "7.0.173",
+    beside: [
+      "@ai-sdk/openai@4.0.118",
+      "@ai-sdk/open-responses@2.0.36",
+      "@ai-sdk/openai-compatible@3.0.92",
+      "zod@4.6.7",
+    ],
+  },
+};
 
 /** Name of a client. */
-export type ClientName = keyof typeof CLIENTS;
+export type ClientName =
+  | "codex"
+  | "opencode"
+  | "openai7"
+  | "openai6"
+  | "llmprobe"
+  | "aisdk";
+
+interface Client {
+  readonly name: string;
+  readonly version: string;
+  /** Packages that it is used with. */
+  readonly beside?: readonly string[];
+}
 
 /**
  * Makes sure that a client is installed; several test processes may ask at the same time.
@@ -23,7 +46,7 @@ export type ClientName = keyof typeof CLIENTS;
  * @throws {Error} when npm is missing or fails
  */
 export async function installClient(client: ClientName): Promise<string> {
-  const { name, version } = CLIENTS[client];
+  const { name, version, beside = [] } = CLIENTS[client];
   const cache = cacheDirectory();
   await Deno.mkdir(cache, { recursive: true });
   const dir = `${cache}/${name.replace("@", "").replace("/", "-")}-${version}`;
@@ -33,7 +56,7 @@ export async function installClient(client: ClientName): Promise<string> {
   await Deno.remove(dir, { recursive: true }).catch(ignoreMissing);
   await Deno.mkdir(dir);
   await Deno.writeTextFile(`${dir}/package.json`, '{"private":true}\n');
-  await npm(dir, `${name}@${version}`);
+  await npm(dir, [`${name}@${version}`, ...beside]);
   await Deno.writeTextFile(`${dir}/.complete`, "");
   return dir;
 }
@@ -71,8 +94,8 @@ function cacheDirectory(): string {
   return `${base}/synth-test-clients`;
 }
 
-async function npm(cwd: string, spec: string): Promise<void> {
-  const args = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact", spec];
+async function npm(cwd: string, specs: readonly string[]): Promise<void> {
+  const args = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact", ...specs];
   const command = new Deno.Command(Deno.build.os === "windows" ? "npm.cmd" : "npm", {
     args,
     cwd,

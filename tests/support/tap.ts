@@ -66,7 +66,8 @@ export function startTap(origin: string): Tap {
       const problems: string[] = [];
       for (const [n, exchange] of exchanges.entries()) {
         const type = exchange.answerHeaders.get("content-type") ?? "";
-        if (!type.startsWith("text/event-stream")) continue;
+        const isResponses = exchange.path.endsWith("/responses");
+        if (!isResponses || !type.startsWith("text/event-stream")) continue;
         const text = await exchange.answer.catch(() => null);
         if (text === null) continue; // the client has hung up, as is its right
         problems.push(...check(text).map((problem) => `exchange ${n}: ${problem}`));

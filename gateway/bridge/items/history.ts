@@ -115,6 +115,7 @@ class History {
           code: "item_not_found",
           status: 400,
           param: this.#options.path(index),
+          hint: "Send the item itself, not its id: with store: false most clients do",
         });
       case "compaction":
       case "compaction_summary":
