@@ -20,6 +20,7 @@ import { docsPage } from "./openapi/docs_page.ts";
 import { openApi } from "./openapi/openapi.ts";
 import { createResponse } from "./responses/create_response.ts";
 import { responsesSocket } from "./responses/responses_socket.ts";
+import type { FetchInfo } from "./options.ts";
 import type { Services } from "./services.ts";
 import { createSession } from "./sessions/api/create_session.ts";
 import { createLease, releaseLease, renewLease, settleLease } from "./sessions/api/leases.ts";
@@ -108,13 +109,11 @@ export type Runner = (
   route: Route | "not_found" | { readonly allow: string },
   request: Request,
   params: Record<string, string>,
-  waitUntil: ((promise: Promise<unknown>) => void) | undefined,
+  info: FetchInfo,
 ) => Promise<Response>;
 
 /** What a request brings along. */
-type Env = {
-  Bindings: { readonly waitUntil?: (promise: Promise<unknown>) => void };
-};
+type Env = { Bindings: FetchInfo };
 
 /** Mounts the table. A path that is known under another method answers 405. */
 export function createApp(run: Runner): Hono<Env> {
@@ -125,16 +124,16 @@ export function createApp(run: Runner): Hono<Env> {
       app.on(
         route.method,
         path,
-        (c) => run(route, c.req.raw, c.req.param(), c.env.waitUntil),
+        (c) => run(route, c.req.raw, c.req.param(), c.env),
       );
       methods.set(path, [...(methods.get(path) ?? []), route.method]);
     }
   }
   for (const [path, allowed] of methods) {
     const allow = allowed.join(", ");
-    app.all(path, (c) => run({ allow }, c.req.raw, {}, c.env.waitUntil));
+    app.all(path, (c) => run({ allow }, c.req.raw, {}, c.env));
   }
-  app.all("*", (c) => run("not_found", c.req.raw, {}, c.env.waitUntil));
+  app.all("*", (c) => run("not_found", c.req.raw, {}, c.env));
   return app;
 }
 

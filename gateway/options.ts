@@ -58,6 +58,12 @@ export interface GatewayOptions {
 export interface FetchInfo {
   /** Keeps the isolate alive until the promise settles. Absent: the gateway keeps it, and {@linkcode Gateway.drain} awaits it. */
   readonly waitUntil?: (promise: Promise<unknown>) => void;
+  /**
+   * Tells that the client is gone, also while the answer is streamed. For runtimes that do not cancel the answer's stream.
+   *
+   * @default {the request's own signal, until the answer begins}
+   */
+  readonly clientGone?: AbortSignal;
 }
 
 /** A running gateway: Web-standard requests in, responses out. */

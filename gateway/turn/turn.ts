@@ -122,7 +122,10 @@ export class Turn {
   }
 
   readonly #onAbort = (): void => {
-    this.#interrupt({ reason: "error", error: turnError(this.#options.context.abortReason) });
+    const { abortReason, streaming } = this.#options.context;
+    // Where the runtime does not cancel the stream of a client that is gone, the signal stands for that.
+    if (streaming && abortReason?.code === "client_closed_request") return this.abandon();
+    this.#interrupt({ reason: "error", error: turnError(abortReason) });
   };
 
   /** Ends the turn from outside; a read that waits is woken. */
