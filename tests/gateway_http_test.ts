@@ -302,6 +302,20 @@ Deno.test("gateway gives up a body that never comes to its end", async () => {
   await cancelled.promise;
 });
 
+Deno.test("gateway answers in time when a declared body stalls", async () => {
+  const clock = new FakeClock();
+  await using it = await startGateway({ clock });
+  const server = serveGateway(it.gateway, { hostname: "127.0.0.1", port: 0 });
+  const head = `POST /v1/responses HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TEST_KEY}\r\n`;
+  const answer = sendRaw(server.port, `${head}Content-Length: 100\r\n\r\n{"a":`);
+  while (it.gateway.active === 0) await clock.tick(0);
+  await clock.tick(60_100);
+  const { status, headers, body } = await answer;
+  assertEquals([status, headers.get("connection")], [408, "close"]);
+  assertStringIncludes(body, "body_timeout");
+  await server.stop();
+});
+
 Deno.test("gateway gives a request id of its own and logs a sane one of the client", async () => {
   await using it = await startGateway();
   const headers = { "x-request-id": "theirs-1" };

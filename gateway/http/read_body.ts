@@ -1,6 +1,7 @@
 /** Reads a request's body: counted while it arrives, inflated under the same cap, within a time. @module */
 import { type Clock, SynthError } from "@synth/core";
 import { type ByteReader, openByteReader } from "@synth/core/sse";
+import { within } from "../within.ts";
 
 /** Limits of {@linkcode readBody}. */
 export interface BodyLimits {
@@ -28,6 +29,7 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
   }
   if (Number(request.headers.get("content-length") ?? 0) > limits.maxBytes) throw tooLarge(limits);
   if (request.body === null) return new Uint8Array(0);
+  if (!compressed && request.headers.has("content-length")) return await declared(request, limits);
   const stream = compressed
     ? request.body.pipeThrough(new DecompressionStream(encoding))
     : request.body;
@@ -51,6 +53,35 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
   } finally {
     stopTimer();
   }
+}
+
+/**
+ * A body whose length was declared: the server's HTTP parser holds it to that, so it is read at one go, which costs a third. When it
+ * does not come in time, the answer goes out all the same; the reading ends when the client does.
+ */
+async function declared(request: Request, limits: BodyLimits): Promise<Uint8Array> {
+  const reading = request.bytes();
+  let bytes: Uint8Array | null = null;
+  try {
+    const inTime = await within(
+      limits.clock,
+      limits.timeoutMs,
+      reading.then((all) => {
+        bytes = all;
+      }),
+    );
+    if (!inTime) throw tooSlow(limits);
+  } catch (error) {
+    if (error instanceof SynthError) throw error;
+    throw new SynthError("The body ended before it was complete", {
+      code: "body_incomplete",
+      status: 400,
+      cause: error,
+    });
+  }
+  const all = bytes ?? new Uint8Array(0);
+  if (all.length > limits.maxBytes) throw tooLarge(limits);
+  return all;
 }
 
 async function collect(reader: ByteReader, limits: BodyLimits): Promise<Uint8Array> {

@@ -57,6 +57,10 @@ export async function openUpstream(
     const { lease, billed } = result;
     await settledInTime(context, billed ? admission.charge(lease) : admission.release(lease));
     return { ok: false, error: failureError(failure, model.upstream.key), headers };
+  } catch (error) {
+    // Neither an answer nor a failure of the upstream: a refused renewal, or a bug. Nobody else holds the lease.
+    await settledInTime(context, admission.charge(first));
+    throw error;
   } finally {
     stopWatching();
   }
