@@ -121,6 +121,19 @@ for (const sdk of SDKS) {
     assertEquals(upstream.requests.length, 0);
   });
 
+  Deno.test(`${sdk}: a wrong key and a bad field are the package's own errors`, async () => {
+    await using upstream = await startUpstream();
+    await using gateway = await startGatewayProcess({ config: scriptedConfig(upstream.baseUrl) });
+    const jobs: Job[] = [{ mode: "stream", body: { ...request("mock-text"), temperature: "hot" } }];
+    const [bad] = await drive(sdk, gateway.origin, gateway, jobs);
+    assertEquals([bad?.error?.name, bad?.error?.status], ["BadRequestError", 400]);
+    assertStringIncludes(bad?.error?.message ?? "", "temperature");
+    const stranger = { ...gateway, apiKey: "sk-synth-of-nobody" };
+    const [denied] = await drive(sdk, gateway.origin, stranger, jobs);
+    assertEquals([denied?.error?.name, denied?.error?.status], ["AuthenticationError", 401]);
+    assertEquals(upstream.requests.length, 0);
+  });
+
   Deno.test(`${sdk}: an abort of the client reaches the upstream`, async () => {
     const held = gate();
     await using upstream = await startUpstream();
