@@ -9,6 +9,7 @@ import {
   text_en,
 } from "@stricli/core";
 import { EXIT, SynthError } from "@synth/core";
+import { codexCommand, opencodeCommand } from "./commands/agents.ts";
 import { balanceCommand } from "./commands/balance.ts";
 import { configRoutes } from "./commands/config.ts";
 import { keysRoutes } from "./commands/keys.ts";
@@ -21,6 +22,8 @@ import type { CliContext } from "./context.ts";
 const root = buildRouteMap<string, CliContext>({
   routes: {
     up: upCommand,
+    codex: codexCommand,
+    opencode: opencodeCommand,
     session: sessionRoutes,
     status: statusRoutes,
     balance: balanceCommand,
@@ -34,10 +37,11 @@ const root = buildRouteMap<string, CliContext>({
       "An edge gateway for coding agents, with a hard limit on what a session can spend.",
       "",
       "EXAMPLES",
-      "  synth up                    start the gateway on 127.0.0.1:8787",
-      "  synth session watch         see the limits of a session fill",
-      "  synth config init           write a configuration to fill in",
-      "  synth config show --origin  show every setting and where it comes from",
+      "  synth up                        start the gateway on 127.0.0.1:8787",
+      "  synth codex --limit-cost-usd 1  start Codex with at most a dollar",
+      "  synth session watch             see the limits of a session fill",
+      "  synth config init               write a configuration to fill in",
+      "  synth config show --origin      show every setting and where it comes from",
       "",
       "Data goes to stdout, messages to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found,",
       "4 auth, 5 budget, 6 checks failed, 69 unavailable, 75 temporary, 127 missing program,",

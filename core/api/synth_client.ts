@@ -2,7 +2,7 @@ import * as z from "zod";
 import { ApiCaller, type PageQuery, type SynthClientOptions } from "./api_caller.ts";
 import { type Health, HealthSchema } from "./health_schema.ts";
 import { KeysClient } from "./keys_client.ts";
-import { type ModelList, ModelListSchema } from "./model_schema.ts";
+import { type ModelList, ModelListSchema, type ModelObject, ModelSchema } from "./model_schema.ts";
 import { SessionsClient } from "./sessions_client.ts";
 import {
   type Me,
@@ -59,6 +59,11 @@ export class SynthClient {
   /** The models that can be asked for. */
   async models(): Promise<ModelList> {
     return await this.#api.call("GET", "/v1/models", ModelListSchema);
+  }
+
+  /** One model, also by a name that only a pattern matches. @throws {SynthError} 404 `model_not_found` */
+  async model(id: string): Promise<ModelObject> {
+    return await this.#api.call("GET", `/v1/models/${encodeURIComponent(id)}`, ModelSchema);
   }
 
   /** Makes the gateway read its configuration again. Needs the scope `admin`. */
