@@ -66,10 +66,8 @@ export interface UpstreamProfile {
   readonly thinkTags: "off" | "parse";
   /** Where usage is found in a stream. */
   readonly usage: "chunk" | "finish" | "x_groq" | "estimate";
-  /** How long the upstream may be silent, in milliseconds. */
+  /** Milliseconds of silence that it needs at least, whatever `[gateway] idle_timeout_s` says; 0: no more than that. */
   readonly idleTimeoutMs: number;
-  /** Attempts after the first one, before the first byte. */
-  readonly retries: number;
   /** The optional request fields that this upstream takes. */
   readonly carries: readonly ExtraField[];
 }

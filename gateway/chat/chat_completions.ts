@@ -14,6 +14,7 @@ import { Turn } from "../turn/turn.ts";
 import { STREAM_HEADERS, turnStream } from "../turn/turn_stream.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
 import { type Opened, openUpstream } from "../upstreams/open_upstream.ts";
+import { idleTimeoutMs } from "../upstreams/idle_timeout.ts";
 import { refuseOtherApi } from "../upstreams/refuse_other_api.ts";
 import { budgetChat } from "./budget_chat.ts";
 import { wholeChat } from "./chat_whole.ts";
@@ -55,7 +56,7 @@ export async function chatCompletions(
     translation: relay,
     source: events.source,
     secret: model.upstream.key,
-    idleTimeoutMs: gateway.idle_timeout_s * 1000,
+    idleTimeoutMs: idleTimeoutMs(gateway, model.upstream.profile),
   });
   context.streaming = true;
   const stream = turnStream(turn, relay, context.clock, gateway.keepalive_s * 1000);

@@ -13,6 +13,7 @@ import type { AdmissionRequest } from "../sessions/admission.ts";
 import type { Lease } from "../sessions/lease.ts";
 import { BudgetMessage } from "../sessions/refusal.ts";
 import { type Opened, openUpstream, watchClient } from "../upstreams/open_upstream.ts";
+import { idleTimeoutMs } from "../upstreams/idle_timeout.ts";
 import { refuseOtherApi } from "../upstreams/refuse_other_api.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
 import { chatEvents } from "../turn/chat_events.ts";
@@ -85,7 +86,7 @@ async function answer(
     translation,
     source: events.source,
     secret: upstream.key,
-    idleTimeoutMs: gateway.idle_timeout_s * 1000,
+    idleTimeoutMs: idleTimeoutMs(gateway, upstream.profile),
   });
   if (!request.stream) return await whole(turn, translation, context, headers);
   context.streaming = true;

@@ -7,6 +7,7 @@ import type { AdmissionRequest } from "../sessions/admission.ts";
 import type { Lease } from "../sessions/lease.ts";
 import { settledInTime } from "../sessions/settled_in_time.ts";
 import { failureError } from "./failure_error.ts";
+import { idleTimeoutMs } from "./idle_timeout.ts";
 import type { TransportReply } from "./transport.ts";
 
 /** An upstream that answers, or the error to give. `headers` go into either answer. */
@@ -47,7 +48,9 @@ export async function openUpstream(
       requestId: context.id,
       signal: context.signal,
       // An answer that is not streamed comes when all of it is there.
-      idleTimeoutMs: request.chat.stream ? gateway.idle_timeout_s * 1000 : request.deadlineMs,
+      idleTimeoutMs: request.chat.stream
+        ? idleTimeoutMs(gateway, model.upstream.profile)
+        : request.deadlineMs,
     });
     if (result.attempts > 1) context.fields["attempts"] = result.attempts;
     if (result.ok) return { ok: true, lease: result.lease, reply: result.reply, headers };

@@ -39,7 +39,6 @@ export const GENERIC: UpstreamProfile = {
   strictField: "send",
   thinkTags: "off",
   usage: "chunk",
-  idleTimeoutMs: 120_000,
-  retries: 2,
+  idleTimeoutMs: 0,
   carries: ["sampling", "penalties", "logprobs"],
 };
