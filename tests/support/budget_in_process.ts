@@ -1,10 +1,13 @@
 /** A gateway with budgets in this process. @module */
-import { newSessionId } from "@synth/core";
-import { type Principal, SCOPES } from "@synth/core/auth";
+import { createLogger, newSessionId } from "@synth/core";
+import { Authenticator, type Principal, SCOPES } from "@synth/core/auth";
 import { configSchema, type SynthConfig } from "@synth/core/config";
+import { createGateway, type GatewayOptions } from "@synth/gateway";
+import { undiciTransport } from "@synth/gateway/deno";
 import type { SessionLedger } from "../../gateway/sessions/ledger/ledger.ts";
 import type { LimitSpec } from "../../gateway/sessions/limits.ts";
 import type { Rec } from "./response_shape.ts";
+import { TEST_KEY } from "./test_gateway.ts";
 
 /** Who asks in these tests. */
 export function budgetPrincipal(): Principal {
@@ -67,4 +70,52 @@ export async function openIn(
     },
   });
   return id;
+}
+
+/** A gateway with what the test put in. Disposing drains it without grace; the ledger is closed with it. */
+export interface BudgetGateway extends AsyncDisposable {
+  /** Sends a request to `path`, by default `POST /v1/responses`. */
+  ask(body: Rec, headers?: Record<string, string>, path?: string): Promise<Response>;
+  /** Waits for what outlives the answers. */
+  settled(): Promise<void>;
+  readonly lines: readonly string[];
+}
+
+/** Opens one in front of an upstream. */
+export async function startBudgetGateway(
+  options: Partial<GatewayOptions> & { readonly baseUrl: string; readonly more?: Rec },
+): Promise<BudgetGateway> {
+  const { baseUrl, more = {}, ...given } = options;
+  const lines: string[] = [];
+  const kept: Promise<unknown>[] = [];
+  const gateway = await createGateway({
+    config: inProcessConfig(baseUrl, more),
+    authenticator: new Authenticator({
+      staticKeys: [{ key: TEST_KEY, principal: budgetPrincipal() }],
+    }),
+    secrets: { env: () => undefined },
+    transport: undiciTransport(),
+    log: createLogger({ write: (line) => void lines.push(line) }),
+    ...given,
+  });
+  return {
+    lines,
+    ask: (body, headers = {}, path = "/v1/responses") =>
+      gateway.fetch(
+        new Request(`http://gateway.test${path}`, {
+          method: "POST",
+          body: JSON.stringify(body),
+          headers: {
+            authorization: `Bearer ${TEST_KEY}`,
+            "content-type": "application/json",
+            ...headers,
+          },
+        }),
+        { waitUntil: (promise) => void kept.push(promise) },
+      ),
+    async settled() {
+      while (kept.length > 0) await Promise.allSettled(kept.splice(0));
+    },
+    [Symbol.asyncDispose]: () => gateway.drain(0),
+  };
 }
