@@ -146,7 +146,7 @@ interface Fault {
 function readFault(raw: unknown, httpStatus: number): Fault {
   const outer = asFields(raw);
   const inner = asFields(outer?.error) ?? outer;
-  const code = asText(inner?.code) || asText(inner?.type);
+  const code = asText(inner?.code);
   const message = clean(
     typeof raw === "string"
       ? raw
@@ -156,7 +156,11 @@ function readFault(raw: unknown, httpStatus: number): Fault {
   // OpenRouter wraps the provider's own words.
   const detail = asText(asFields(inner?.metadata)?.raw).slice(0, MAX_MESSAGE);
   const status = httpStatus || (numericCode(inner) ?? 0);
-  return { trouble: troubleOf(status, code, `${message} ${detail}`), code, message };
+  return {
+    trouble: troubleOf(status, code || asText(inner?.type), `${message} ${detail}`),
+    code,
+    message,
+  };
 }
 
 function troubleOf(status: number, code: string, text: string): UpstreamTrouble {

@@ -111,3 +111,11 @@ Deno.test("upstreamBodyError finds the error in a 200", () => {
   assertEquals(upstreamBodyError({ object: "error", message: "x", code: 400 })?.status, 400);
   assertEquals(upstreamBodyError({ error: "x" })?.message, "x");
 });
+
+Deno.test("upstreamHttpError does not take an upstream's error type for its code", () => {
+  const body = JSON.stringify({
+    error: { message: "no", type: "invalid_request_error", code: null },
+  });
+  const error = upstreamHttpError({ status: 400, headers: new Map(), body });
+  assertEquals(error.code, "upstream_rejected");
+});
