@@ -15,6 +15,19 @@
 export { createSealer, generateSealKey, parseSealKeys, type Sealer } from "./bridge/seal.ts";
 export { createGateway } from "./gateway.ts";
 export type * from "./options.ts";
+export * from "./pricing/price.ts";
+export {
+  type InputBounds,
+  PriceBook,
+  priceBook,
+  type PriceEntry,
+  type PriceText,
+  type TierText,
+} from "./pricing/price_book.ts";
 export type * from "./sessions/admission.ts";
 export { UnmeteredAdmission } from "./sessions/admission.ts";
+export type * from "./sessions/ledger/ledger.ts";
+export type { Lease } from "./sessions/lease.ts";
+export type * from "./sessions/limits.ts";
+export { portablePrefixHash, type PrefixHash, type PrefixHasher } from "./sessions/prefix_hash.ts";
 export * from "./upstreams/transport.ts";
