@@ -73,6 +73,7 @@ export class RequestContext {
 
   /** Starts the time limit of the whole request. */
   limit(ms: number, reason: () => SynthError): void {
+    this.#stopDeadline();
     this.#stopDeadline = this.clock.after(ms, () => this.abort(reason()));
   }
 

@@ -3,6 +3,7 @@ import type { SynthError } from "@synth/core";
 import { parseResponsesRequest, type ResponsesRequest } from "@synth/core/api";
 import { type ClientTraits, clientTraits } from "../bridge/client_traits.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
+import { withoutOldestTurns } from "../bridge/request/oldest_turns.ts";
 import { planTurn, withMaxOutput } from "../bridge/request/plan_turn.ts";
 import { streamErrorOf } from "../bridge/upstream_error.ts";
 import { json } from "../http/json.ts";
@@ -33,17 +34,49 @@ export async function createResponse(
   const model = context.snapshot.models.resolve(body.model, 400);
   refuseOtherApi(model);
   const client = clientTraits(context.request.headers);
-  const plan = planTurn(body, {
-    profile: model.upstream.profile,
-    upstreamModel: model.upstreamName,
-    client,
-    stopTool: model.config.stop_tool,
-    sealer: services.sealer,
-    org: context.principal.org,
-    maxOutputTokens: model.config.max_output_tokens,
-  });
-  const request = admissionRequest(body, plan, model, client, context);
-  return await answer(context, services, plan, request);
+  const answerTo = (asked: ResponsesRequest): Promise<Answered> => {
+    const plan = planTurn(asked, {
+      profile: model.upstream.profile,
+      upstreamModel: model.upstreamName,
+      client,
+      stopTool: model.config.stop_tool,
+      sealer: services.sealer,
+      org: context.principal.org,
+      maxOutputTokens: model.config.max_output_tokens,
+    });
+    const request = admissionRequest(asked, plan, model, client, context);
+    return answer(context, services, plan, request);
+  };
+  if (body.truncation !== "auto") return settled(await answerTo(body));
+  return await truncating(body, answerTo);
+}
+
+/** An answer, or the error to give unless a shorter request is tried. */
+type Answered = Response | SynthError;
+
+function settled(answered: Answered): Response {
+  if (answered instanceof Response) return answered;
+  throw answered;
+}
+
+/** Leaves the oldest turns away until the upstream takes the rest, or nothing more can go. */
+async function truncating(
+  body: ResponsesRequest,
+  answerTo: (asked: ResponsesRequest) => Promise<Answered>,
+): Promise<Response> {
+  let asked = body;
+  let dropped = 0;
+  while (true) {
+    const answered = await answerTo(asked);
+    const less = answered instanceof Response ? null : withoutOldestTurns(asked);
+    if (less === null) {
+      const response = settled(answered);
+      if (dropped > 0) response.headers.set("x-synth-truncated", String(dropped));
+      return response;
+    }
+    asked = less.body;
+    dropped += less.dropped;
+  }
 }
 
 async function answer(
@@ -51,7 +84,7 @@ async function answer(
   services: Services,
   plan: TurnPlan,
   request: AdmissionRequest,
-): Promise<Response> {
+): Promise<Answered> {
   const { upstream } = request.model;
   const { gateway } = context.snapshot.config;
   const making = {
@@ -118,7 +151,8 @@ function refused(
   making: ResponseTranslationOptions,
   error: SynthError,
   headers: Record<string, string>,
-): Response {
+): Answered {
+  if (error.code === "context_length_exceeded") return error;
   // 503 is ours, when the gateway stops: another one may serve.
   if (!making.stream || error.status < 500 || error.status === 503) throw error;
   context.fields["error_code"] = error.code;

@@ -67,7 +67,6 @@ export function carryFields(
   for (const field of NEVER_CARRIED) {
     if (body[field] !== null && body[field] !== undefined) ignore(field);
   }
-  if (body.truncation === "auto") ignore("truncation");
   if (body.max_tool_calls !== null && body.max_tool_calls !== undefined) ignore("max_tool_calls");
   for (const value of body.include ?? []) {
     if (!KNOWN_INCLUDES.has(value)) ignore("include");

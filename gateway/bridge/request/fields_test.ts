@@ -68,7 +68,7 @@ Deno.test("planTurn carries every field of the table, or names it", () => {
     [{ reasoning: { effort: "low" } }, { reasoning: { effort: "low" } }, OPENROUTER],
     [{ reasoning: { summary: "auto" } }, {}],
     [{ truncation: "disabled" }, {}],
-    [{ truncation: "auto" }, { ignored: ["truncation"] }],
+    [{ truncation: "auto" }, {}],
     [{ stream_options: { include_obfuscation: true }, store: true }, {}],
     [{ metadata: { a: "b" }, background: false }, {}],
     [{ max_tool_calls: 3 }, { ignored: ["max_tool_calls"] }],
