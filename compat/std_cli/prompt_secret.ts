@@ -13,8 +13,7 @@ export function promptSecret(
 ): string | null {
   if (!Deno.stdin.isTerminal()) return null;
   const mask = options.mask ?? "*";
-  const write = (text: string) =>
-    Deno.stderr.writeSync(new TextEncoder().encode(text));
+  const write = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(text));
   write(`${message} `);
   Deno.stdin.setRaw(true);
   try {
