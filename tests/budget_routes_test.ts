@@ -134,9 +134,9 @@ export function neverWithoutLease(client: UpstreamClient, call: UpstreamCall, le
   // @ts-expect-error: no lease, no call
   void client.call(call);
   // @ts-expect-error: an object that looks like a lease is none
-  void client.call({ id: "lease_1", maxOutputTokens: 10 }, call);
+  void client.call({ id: "lease_1", maxOutputTokens: 10, choices: 1 }, call);
   // @ts-expect-error: nor is a copy of its visible part
-  const copied: Lease = { id: lease.id, maxOutputTokens: lease.maxOutputTokens };
+  const copied: Lease = { id: lease.id, maxOutputTokens: 1, choices: 1 };
   // @ts-expect-error: nor nothing
   void client.call(null, call);
   void copied;

@@ -8,6 +8,7 @@
  */
 import type { ChatMessage, ChatPart, ChatRequest } from "../bridge/chat.ts";
 import type { InputBounds } from "../pricing/price_book.ts";
+import { NEUTRAL_FIELDS, unmeterableField } from "./chat_fields.ts";
 import type { PrefixCandidate } from "./ledger/ledger.ts";
 import type { PrefixHasher } from "./prefix_hash.ts";
 
@@ -68,41 +69,11 @@ export function boundInput(
   };
 }
 
-/** Fields that cost no input tokens, or a few that {@linkcode REQUEST_TOKENS} covers, and that may change between turns. */
-const NEUTRAL: ReadonlySet<string> = new Set([
-  "frequency_penalty",
-  "logprobs",
-  "max_completion_tokens",
-  "max_tokens",
-  "messages",
-  "metadata",
-  "n",
-  "parallel_tool_calls",
-  "presence_penalty",
-  "prompt_cache_key",
-  "prompt_cache_options",
-  "prompt_cache_retention",
-  "reasoning",
-  "reasoning_effort",
-  "safety_identifier",
-  "seed",
-  "service_tier",
-  "stop",
-  "store",
-  "stream",
-  "stream_options",
-  "temperature",
-  "thinking",
-  "tool_choice",
-  "top_logprobs",
-  "top_p",
-  "user",
-  "verbosity",
-]);
-
 /** Everything beside the messages that may be put into the prompt: tools, schemas, and whatever an upstream knows that we do not. */
 function headOf(chat: ChatRequest): [string, unknown][] {
-  return Object.entries(chat).filter(([field, value]) => !NEUTRAL.has(field) && value !== undefined)
+  return Object.entries(chat).filter(([field, value]) =>
+    !NEUTRAL_FIELDS.has(field) && value !== undefined
+  )
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
@@ -164,15 +135,4 @@ function payloadBytes(payload: unknown): number {
   return typeof payload === "string" && /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(payload)
     ? payload.length
     : 0;
-}
-
-/** A field whose price nothing in the price book bounds. */
-function unmeterableField(chat: ChatRequest): string | null {
-  for (const field of ["audio", "modalities", "prediction", "web_search_options"]) {
-    if (chat[field] !== undefined && chat[field] !== null) return field;
-  }
-  const tier = chat.service_tier;
-  const cheap = tier === undefined || tier === null || tier === "auto" || tier === "default" ||
-    tier === "flex";
-  return cheap ? null : "service_tier";
 }

@@ -9,14 +9,16 @@ export interface Lease {
   readonly id: string;
   /** The largest output, in tokens, that every limit can pay for; `null` without a hard limit. */
   readonly maxOutputTokens: number | null;
+  /** How many times that output may come (`n`). */
+  readonly choices: number;
 }
 
 /** A lease without a budget behind it. */
 export function unmetered(id: string): Lease {
-  return { id, maxOutputTokens: null } as Lease;
+  return { id, maxOutputTokens: null, choices: 1 } as Lease;
 }
 
 /** A lease that the ledger granted. For admission alone. */
-export function metered(id: string, maxOutputTokens: number | null): Lease {
-  return { id, maxOutputTokens } as Lease;
+export function metered(id: string, maxOutputTokens: number | null, choices = 1): Lease {
+  return { id, maxOutputTokens, choices } as Lease;
 }

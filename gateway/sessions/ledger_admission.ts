@@ -28,6 +28,7 @@ import { onLimitOf } from "./on_limit.ts";
 import { type ModelTerms, outputTerms, termsOf } from "./model_terms.ts";
 import type { PrefixHasher } from "./prefix_hash.ts";
 import { refusalError } from "./refusal.ts";
+import { thinkingOf } from "./thinking.ts";
 
 /** The parts of {@linkcode LedgerAdmission}. */
 export interface LedgerAdmissionOptions {
@@ -190,7 +191,7 @@ export class LedgerAdmission implements Admission {
       request.requestedOutputTokens,
       terms,
       request.model.upstream.profile,
-      { maxReserve: config.max_reserve_output, reasoning: thinks(request) },
+      { maxReserve: config.max_reserve_output, thinking: thinkingOf(request.chat) },
     );
     const inputBound = Math.min(bounded.tokens, MAX_REQUEST_TOKENS);
     const input: ReserveInput = {
@@ -227,7 +228,7 @@ export class LedgerAdmission implements Admission {
     }
     if (!outcome.granted) throw await this.#refused(outcome, request, bounded.unmeterable);
     const granted = outcome.outputTokens;
-    const lease = metered(input.leaseId, cap(outcome, request, terms));
+    const lease = metered(input.leaseId, cap(outcome, request, terms), times);
     this.#held.set(lease, {
       ref: outcome.lease,
       session,
@@ -344,9 +345,4 @@ const LEAST_ROOM = 4096;
 function choicesOf(request: AdmissionRequest): number {
   const n = request.chat["n"];
   return typeof n === "number" && Number.isSafeInteger(n) && n > 1 ? Math.min(n, 1024) : 1;
-}
-
-function thinks(request: AdmissionRequest): boolean {
-  const effort = request.chat.reasoning_effort;
-  return effort !== undefined && effort !== "none";
 }

@@ -3,6 +3,7 @@ import type { ModelConfig } from "@synth/core/config";
 import type { UpstreamProfile } from "../bridge/profile.ts";
 import { FREE, type Price } from "../pricing/price.ts";
 import { type InputBounds, type PriceBook, priceFrom, UNBOUNDED } from "../pricing/price_book.ts";
+import type { Thinking } from "./thinking.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
 
 /** A model's terms. */
@@ -67,11 +68,13 @@ export function outputTerms(
   requested: number | null,
   terms: ModelTerms,
   profile: UpstreamProfile,
-  options: { readonly maxReserve: number; readonly reasoning: boolean },
+  options: { readonly maxReserve: number; readonly thinking: Thinking },
 ): OutputTerms {
   const ceiling = terms.maxOutputTokens ?? terms.contextWindow;
   const cap = profile.outputCap;
-  const capHolds = cap !== null && cap.honoured && (cap.includesReasoning || !options.reasoning);
+  // Many models think unasked; only one that was told not to stays within a cap that leaves thinking out.
+  const capHolds = cap !== null && cap.honoured &&
+    (cap.includesReasoning || options.thinking === "off");
   if (!capHolds) {
     return ceiling === null
       ? { wanted: options.maxReserve, min: options.maxReserve, unbounded: true }
@@ -79,6 +82,6 @@ export function outputTerms(
   }
   const most = Math.min(ceiling ?? options.maxReserve, options.maxReserve);
   const wanted = Math.max(1, Math.min(requested ?? most, most));
-  const least = options.reasoning ? LEAST_REASONING_OUTPUT : LEAST_OUTPUT;
+  const least = options.thinking === "on" ? LEAST_REASONING_OUTPUT : LEAST_OUTPUT;
   return { wanted, min: Math.min(wanted, least), unbounded: false };
 }

@@ -98,7 +98,9 @@ function unmeterable(limit: LimitState, context: RefusalContext): SynthError {
       code: "unmeterable_field",
       status: 400,
       ...(context.unmeterable === null ? {} : { param: context.unmeterable }),
-      hint: `Leave it out, or add bounds to [models.${JSON.stringify(context.model.key)}]`,
+      hint: context.unmeterable === null
+        ? `Set max_output_tokens in [models.${JSON.stringify(context.model.key)}]`
+        : `Leave it out, or add bounds to [models.${JSON.stringify(context.model.key)}]`,
       headers: NEVER_RETRY,
     },
   );

@@ -61,7 +61,7 @@ export class Turn {
     this.#parser = new SseParser({ onEvent: (data, type) => this.#event(data, type) });
     this.#maxBytes = lease.maxOutputTokens === null
       ? Infinity
-      : lease.maxOutputTokens * BYTES_PER_TOKEN;
+      : lease.maxOutputTokens * lease.choices * BYTES_PER_TOKEN;
     this.#idle = new Watch(context.clock, options.idleTimeoutMs, () => this.#onIdle());
     context.signal.addEventListener("abort", this.#onAbort, { once: true });
     if (context.signal.aborted) this.#onAbort();
