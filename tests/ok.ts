@@ -23,6 +23,8 @@ const STEPS: readonly Step[] = [
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"], portable: true },
   { name: "test", args: ["task", "test"], tests: true, portable: true },
   { name: "test:clients", args: ["task", "test:clients"], tests: true, portable: false },
+  { name: "build:worker", args: ["task", "build:worker"], portable: true },
+  { name: "test:workers", args: ["task", "test:workers"], tests: true, portable: false },
   { name: "conformance", args: ["task", "conformance"], portable: false },
 ];
 

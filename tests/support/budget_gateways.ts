@@ -82,7 +82,10 @@ export async function startGateways(options: BudgetGatewayOptions): Promise<Budg
 }
 
 /** Opens a session over the API; limits as the API writes them. */
-export async function openSession(gateways: BudgetGateways, limits: Rec): Promise<string> {
+export async function openSession(
+  gateways: Pick<BudgetGateways, "ask">,
+  limits: Rec,
+): Promise<string> {
   const response = await gateways.ask(0, "POST", "/api/v1/sessions", {
     make_active: false,
     limits: Object.entries(limits).map(([metric_type, limit_value]) => ({
@@ -106,7 +109,7 @@ export interface Answered {
 
 /** Sends a Responses request and reads its answer to the end. */
 export async function respond(
-  gateways: BudgetGateways,
+  gateways: Pick<BudgetGateways, "ask">,
   n: number,
   session: string,
   body: Rec,

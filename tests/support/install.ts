@@ -21,6 +21,7 @@ export const CLIENTS: { readonly [client in ClientName]: Client } = {
       "zod@4.6.7",
     ],
   },
+  wrangler: { name: "wrangler", version: "4.86.0" },
 };
 
 /** Name of a client. */
@@ -30,7 +31,8 @@ export type ClientName =
   | "openai7"
   | "openai6"
   | "llmprobe"
-  | "aisdk";
+  | "aisdk"
+  | "wrangler";
 
 interface Client {
   readonly name: string;
