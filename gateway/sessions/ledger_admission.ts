@@ -259,7 +259,7 @@ export class LedgerAdmission implements Admission {
   async #giveBack(input: ReserveInput): Promise<void> {
     const { ledger } = this.#options;
     const { leaseId, org, keyId, session } = input;
-    await this.#again(async () => {
+    const step = async (): Promise<void> => {
       if (session.kind !== "auto") {
         await ledger.release({
           leaseId,
@@ -272,7 +272,12 @@ export class LedgerAdmission implements Admission {
       // Which session it went to is known to the ledger alone, and a known id gives the same grant again.
       const outcome = await ledger.reserve(input);
       if (outcome.granted) await ledger.release(outcome.lease);
-    });
+    };
+    try {
+      await this.#again(step);
+    } catch (error) {
+      this.#options.log.warn("a lease could not be given back", { lease: leaseId, error });
+    }
   }
 
   /** Does what can be repeated until the store takes it: what was spent must not be lost to a hiccup. */
