@@ -274,5 +274,9 @@ async function assertCompleted(answer: Response): Promise<void> {
 
 /** Lets events come in until it is so. */
 async function waitFor(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+  const end = performance.now() + 10_000;
+  while (!await condition()) {
+    assert(performance.now() < end, `never: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 }

@@ -63,6 +63,9 @@ export function limitContract(test: RegisterTest): void {
       assertEquals(await reason(plain, { rates: null }), "granted");
       assertEquals(await reason(plain, { unmeterable: true }), "unmeterable");
       assertEquals(await reason(paid, { unmeterable: true }), "unmeterable");
+      assertEquals(await reason(paid, { unmeterable: true, rates: FREE }), "granted");
+      assertEquals(await reason(paid, { unmeterable: true, rates: FREE, fees: 1n }), "unmeterable");
+      assertEquals(await reason(plain, { unmeterable: true, rates: FREE }), "unmeterable");
       assertEquals(await reason(calls, { unmeterable: true, rates: null }), "granted");
     },
   );
