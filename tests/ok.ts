@@ -22,6 +22,7 @@ const STEPS: readonly Step[] = [
   { name: "types", args: ["check", "--frozen", "."], portable: true },
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"], portable: true },
   { name: "test", args: ["task", "test"], tests: true, portable: true },
+  { name: "test:laws", args: ["task", "test:laws"], tests: true, portable: false },
   { name: "test:clients", args: ["task", "test:clients"], tests: true, portable: false },
   { name: "build:worker", args: ["task", "build:worker"], portable: true },
   { name: "test:workers", args: ["task", "test:workers"], tests: true, portable: false },

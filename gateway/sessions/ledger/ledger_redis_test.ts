@@ -7,12 +7,10 @@ import { startRedis } from "../../../tests/support/redis_server.ts";
 import { startUpstashProxy } from "../../../tests/support/upstash_proxy.ts";
 import { RedisLedger } from "./ledger_redis.ts";
 import { runSteps } from "./testing/interleaving.ts";
+import { lawsRuns, lawsSeed } from "./testing/laws_runs.ts";
 import { ledgerContract, type LedgerSubject, NOON } from "./testing/ledger_contract.ts";
 import { ask, granted, limit, refused, spec, usage } from "./testing/samples.ts";
 import { steps } from "./testing/steps.ts";
-
-const RUNS = Number(Deno.env.get("SYNTH_FC_RUNS") ?? "100");
-const SEED = Deno.env.get("SYNTH_FC_SEED");
 
 const redis = await startRedis();
 Deno.test.afterAll(async () => await redis[Symbol.asyncDispose]());
@@ -141,24 +139,31 @@ Deno.test("RedisLedger refuses a session that its server has lost", async () => 
 });
 
 Deno.test("RedisLedger keeps the laws in any interleaving, as the model does", async () => {
+  await checkLaws(new RespTransport({ url: redis.url }), "resp", lawsRuns(10, 100));
+});
+
+Deno.test("RedisLedger keeps the laws over Upstash's REST protocol, too", async () => {
+  await using proxy = await startUpstashProxy(redis.url);
+  const transport = new UpstashTransport({ url: proxy.url, token: proxy.token });
+  await checkLaws(transport, "upstash", lawsRuns(200, 50));
+});
+
+async function checkLaws(port: RedisPort, name: string, runs: number): Promise<void> {
   let now = 0;
-  const ledger = new RedisLedger(new RespTransport({ url: redis.url }), { now: () => now });
+  const ledger = new RedisLedger(port, { now: () => now });
   let orgs = 0;
   const bench = {
     ledger,
     setTime: (ms: number) => {
       now = ms;
     },
-    freshOrg: () => `org${orgs++}`,
+    freshOrg: () => `${name}${orgs++}`,
   };
   const property = fc.asyncProperty(steps(40), async (all) => {
     // A long run would fill the server.
     if (orgs % 5000 === 4999) await redis.cli("FLUSHALL");
-    await runSteps(bench, all, RUNS <= 1000);
+    await runSteps(bench, all, runs <= 1000);
   });
-  await fc.assert(property, {
-    numRuns: RUNS,
-    ...(SEED === undefined ? {} : { seed: Number(SEED) }),
-  });
+  await fc.assert(property, { numRuns: runs, ...lawsSeed() });
   await ledger.close();
-});
+}

@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { FakeClock } from "@synth/core";
 import { openSqliteLedger } from "./ledger_sqlite.ts";
 import { type Bench, runSteps } from "./testing/interleaving.ts";
+import { lawsRuns, lawsSeed } from "./testing/laws_runs.ts";
 import { ledgerContract } from "./testing/ledger_contract.ts";
 import { steps } from "./testing/steps.ts";
 
-const RUNS = Number(Deno.env.get("SYNTH_FC_RUNS") ?? "300");
-const SEED = Deno.env.get("SYNTH_FC_SEED");
+const RUNS = lawsRuns(1, 300);
 
 ledgerContract("SqliteLedger", async () => {
   const dir = await Deno.makeTempDir({ prefix: "synth-ledger-" });
@@ -45,9 +45,6 @@ Deno.test("SqliteLedger keeps the laws in any interleaving, as the model does", 
     }
     await runSteps(bench, all, RUNS <= 1000);
   });
-  await fc.assert(property, {
-    numRuns: RUNS,
-    ...(SEED === undefined ? {} : { seed: Number(SEED) }),
-  });
+  await fc.assert(property, { numRuns: RUNS, ...lawsSeed() });
   await ledger.close();
 });
