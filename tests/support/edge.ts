@@ -24,6 +24,8 @@ export interface EdgeGateways extends AsyncDisposable {
   readonly origins: readonly string[];
   /** Sends a request with the key to the n-th gateway, counted around. */
   readonly ask: Ask;
+  /** What {@linkcode ask} sends with every request. */
+  readonly headers: { readonly authorization: string };
   /** All that was logged so far. */
   output(): string;
   /** Resolves with all that was logged so far, once it contains the text. */
@@ -158,6 +160,7 @@ async function gatewaysOf(
   }
   return {
     origins,
+    headers: { authorization: `Bearer ${KEY}` },
     ask: (n, method, path, body, headers, signal) =>
       fetch(`${origins[n % origins.length]}${path}`, {
         method,

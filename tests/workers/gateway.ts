@@ -112,10 +112,43 @@ Deno.test("worker serves what the gateway serves", async (t) => {
     assertEquals(upstream.requests.length, before);
   });
 
-  await t.step("an upgrade to WebSocket is declined", async () => {
-    const response = await worker.ask(0, "GET", "/v1/responses");
-    assertEquals(response.status, 405);
-    await response.body?.cancel();
+  await t.step("a body of two megabytes, and a compressed one", async () => {
+    const input = "abcd ".repeat(400_000);
+    const long = await worker.ask(0, "POST", "/v1/responses", { model: "mock-text", input });
+    assertEquals(long.status, 200, await long.clone().text());
+    await long.body?.cancel();
+    const plain = new Blob([JSON.stringify({ model: "mock-text", input: "Hi" })]);
+    const body = plain.stream().pipeThrough(new CompressionStream("gzip"));
+    const { authorization } = worker.headers;
+    const packed = await fetch(`${worker.origins[0]}/v1/responses`, {
+      method: "POST",
+      headers: { authorization, "content-encoding": "gzip" },
+      body: await new Response(body).arrayBuffer(),
+    });
+    assertEquals(packed.status, 200, await packed.clone().text());
+    await packed.body?.cancel();
+  });
+
+  await t.step("the description of the API, and the built-in model", async () => {
+    const description = await worker.ask(0, "GET", "/openapi.json");
+    assert((await description.json()).paths["/v1/responses"] !== undefined);
+    const { body } = await ask(worker, { model: "synth-demo", input: "Hi", stream: true });
+    assertEquals(body.status, "completed");
+  });
+
+  await t.step("what is not served", async () => {
+    assertEquals((await worker.ask(0, "GET", "/v1/responses")).status, 405);
+    assertEquals((await worker.ask(0, "GET", "/nowhere")).status, 404);
+    // Deno's fetch sends no Upgrade header; workerd hands it on.
+    const { hostname, port } = new URL(worker.origins[0] ?? "");
+    using socket = await Deno.connect({ hostname, port: Number(port) });
+    const head = "GET /v1/responses HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n" +
+      "upgrade: websocket\r\nsec-websocket-version: 13\r\n" +
+      "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    await socket.write(new TextEncoder().encode(head));
+    const answer = new Uint8Array(64);
+    await socket.read(answer);
+    assertStringIncludes(new TextDecoder().decode(answer), "HTTP/1.1 426");
   });
 
   await t.step("a configuration cannot be read again", async () => {
