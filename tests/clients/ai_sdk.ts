@@ -144,6 +144,22 @@ for (const [provider, more] of PROVIDERS) {
   });
 }
 
+Deno.test("@ai-sdk/openai: a tool that does not exist is told to the model, which goes on", async () => {
+  await using upstream = await startUpstream();
+  upstream.enqueue(
+    stream(call(0, '{"a":1}', "call_0", "no_such_tool"), finish("tool_calls"), usage()),
+    stream(text("Then without it."), finish("stop"), usage()),
+  );
+  await using gateway = await startGatewayProcess({ config: scriptedConfig(upstream.baseUrl) });
+  const job = { provider: "openai", model: "mock-any", prompt: "hi", store: false } as const;
+  const [result] = await drive(gateway.origin, gateway, [{ ...job, mode: "stream" }]);
+  assertEquals(result?.error, undefined, JSON.stringify(result));
+  assertEquals(result?.text, "Then without it.");
+  const messages = upstream.requests[1]?.body.messages as Rec[];
+  assertEquals(messages.map((message) => message.role), ["user", "assistant", "tool"]);
+  assertStringIncludes(JSON.stringify(messages[1]), "no_such_tool");
+});
+
 Deno.test("@ai-sdk/openai with store: a reference to an item that is not kept is told, with the way out", async () => {
   await using upstream = await startUpstream({ reply: weather });
   await using gateway = await startGatewayProcess({ config: scriptedConfig(upstream.baseUrl) });
