@@ -6,7 +6,7 @@ import { startRedis } from "./support/redis_server.ts";
 import type { Rec } from "./support/response_shape.ts";
 
 const REQUESTS = 500;
-const TOKENS = 16_000;
+const TOKENS = 24_000;
 const COST_USD = 0.05;
 
 interface LimitBody extends Rec {
@@ -73,13 +73,20 @@ async function startRace(store: "sqlite" | "redis", times: number) {
     }),
   );
   const session = await openSession(gateways, { tokens: TOKENS, cost_usd: COST_USD });
-  const ask = (n: number): Promise<Answered> =>
-    respond(gateways, n, session, {
-      model: "up-a",
-      input: "Say something short about the weather in Lisbon and stop after that, please.",
-      max_output_tokens: 16 + (n * 13) % 80,
-      stream: n % 2 === 0,
-    });
+  const text = "Say something short about the weather in Lisbon and stop after that, please.";
+  const ask = async (n: number): Promise<Answered> => {
+    const cap = 16 + (n * 131) % 1500;
+    const stream = n % 2 === 0;
+    if (n % 5 !== 4) {
+      const body = { model: "up-a", input: text, max_output_tokens: cap, stream };
+      return await respond(gateways, n, session, body);
+    }
+    const messages = [{ role: "user", content: text }];
+    const body = { model: "up-a", messages, max_tokens: cap };
+    const headers = { "x-synth-session-id": session };
+    const answer = await gateways.ask(n, "POST", "/v1/chat/completions", body, headers);
+    return { status: answer.status, headers: answer.headers, body: await answer.json() };
+  };
   const limitsNow = async (n: number): Promise<LimitBody[]> => {
     const response = await gateways.ask(n, "GET", `/api/v1/sessions/${session}`);
     assertEquals(response.status, 200);
