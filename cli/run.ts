@@ -5,12 +5,14 @@ import {
   buildApplication,
   buildRouteMap,
   formatMessageForArgumentScannerError,
+  proposeCompletions,
   run,
   text_en,
 } from "@stricli/core";
 import { EXIT, SynthError } from "@synth/core";
 import { codexCommand, opencodeCommand } from "./commands/agents.ts";
 import { balanceCommand } from "./commands/balance.ts";
+import { completionsCommand } from "./commands/complete.ts";
 import { configRoutes } from "./commands/config.ts";
 import { keysRoutes } from "./commands/keys.ts";
 import { sessionRoutes } from "./commands/session.ts";
@@ -29,6 +31,7 @@ const root = buildRouteMap<string, CliContext>({
     balance: balanceCommand,
     keys: keysRoutes,
     config: configRoutes,
+    completions: completionsCommand,
     version: versionCommand,
   },
   docs: {
@@ -59,6 +62,13 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     localization: { text: messages(context) },
     determineExitCode: exitCodeOf,
   });
+  if (args[0] === "__complete") {
+    // The scripts of `synth completions` ask this.
+    for (const { completion, brief } of await proposeCompletions(app, args.slice(1), context)) {
+      context.process.stdout.write(`${completion}\t${brief}\n`);
+    }
+    return EXIT.ok;
+  }
   const inputs = args[0] === "--version" ? ["version", ...args.slice(1)] : args;
   context.process.exitCode = null;
   await run(app, inputs, context);
