@@ -213,3 +213,30 @@ Deno.test("admission refuses as the session's on_limit says", async () => {
   assert(chunks.endsWith("data: [DONE]\n\n"));
   assertEquals(it.upstream.bill.calls, 0);
 });
+
+Deno.test("admission cuts the output to what the session can pay, on every route and whatever field asks for it", async () => {
+  await using it = await start({ output: 5000 });
+  const messages = [{ role: "user", content: "Hi" }];
+  for (const stream of [false, true]) {
+    for (
+      const [path, body] of [
+        ["/v1/responses", { input: "Hi" }],
+        ["/v1/responses", { input: "Hi", max_output_tokens: 5000 }],
+        ["/v1/chat/completions", { messages }],
+        ["/v1/chat/completions", { messages, max_tokens: 5000 }],
+        ["/v1/chat/completions", { messages, max_completion_tokens: 5000 }],
+        ["/v1/chat/completions", { messages, max_tokens: 20, max_completion_tokens: 5000 }],
+      ] as const
+    ) {
+      const id = await openIn(it.ledger, [hard("tokens", 800)]);
+      const headers = { "x-synth-session-id": id };
+      const answer = await it.gateway.ask({ model: "up-a", stream, ...body }, headers, path);
+      assertEquals(answer.status, 200, await answer.text());
+      const sent = it.upstream.requests.at(-1)!.body;
+      assert(Number(sent.max_tokens) <= 800 && !("max_completion_tokens" in sent), path);
+      const limit = (await it.ledger.getSession(ORG, id))!.limits[0]!;
+      assertEquals([limit.held, limit.overrun], [0n, 0n]);
+      assert(limit.charged > 20n && limit.charged <= 800n, `${path}: ${limit.charged}`);
+    }
+  }
+});
