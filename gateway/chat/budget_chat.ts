@@ -8,7 +8,7 @@ import { STREAM_HEADERS } from "../turn/turn_stream.ts";
 
 /** A completion whose one message says what the budget said. Nothing was sent upstream. @param created seconds since the epoch */
 export function budgetChat(
-  request: AdmissionRequest,
+  request: Pick<AdmissionRequest, "model" | "stream">,
   refusal: BudgetMessage,
   created: number,
 ): Response {

@@ -13,13 +13,14 @@ import { chatEvents } from "../turn/chat_events.ts";
 import { Turn } from "../turn/turn.ts";
 import { STREAM_HEADERS, turnStream } from "../turn/turn_stream.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
-import { type Opened, openUpstream } from "../upstreams/open_upstream.ts";
+import { type FailedAttempt, failedWith, firstServing } from "../upstreams/fallback.ts";
+import { openUpstream } from "../upstreams/open_upstream.ts";
 import { idleTimeoutMs } from "../upstreams/idle_timeout.ts";
-import { refuseOtherApi } from "../upstreams/refuse_other_api.ts";
 import { budgetChat } from "./budget_chat.ts";
 import { wholeChat } from "./chat_whole.ts";
 import { ChatRelay } from "./chat_relay.ts";
 import { chatSize } from "./chat_size.ts";
+import { reverseChat } from "./reverse_chat.ts";
 
 /** Answers a Chat request, streamed or whole. */
 export async function chatCompletions(
@@ -28,27 +29,43 @@ export async function chatCompletions(
 ): Promise<Response> {
   const body = parseChatRequest(await readJson(context));
   const model = context.snapshot.models.resolve(body.model, 404);
-  refuseOtherApi(model);
-  const request = admissionRequest(body, model, context);
-  const { gateway } = context.snapshot.config;
-  let opened: Opened;
   try {
-    opened = await openUpstream(context, services, request, (lease) => {
-      return clamped(request.chat, model, lease);
+    return await firstServing(context, model, (one) => {
+      return one.upstream.api === "chat"
+        ? passOn(context, services, body, one)
+        : reverseChat(context, services, body, one);
     });
   } catch (error) {
     if (!(error instanceof BudgetMessage)) throw error;
-    return budgetChat(request, error, Math.floor(context.clock.now() / 1000));
+    const asked = { model, stream: body.stream === true };
+    return budgetChat(asked, error, Math.floor(context.clock.now() / 1000));
   }
-  if (!opened.ok) throw opened.error;
+}
+
+/** To an upstream that speaks Chat, too. */
+async function passOn(
+  context: RequestContext,
+  services: Services,
+  body: ChatCompletionsRequest,
+  model: ResolvedModel,
+): Promise<Response | FailedAttempt<Response>> {
+  const request = admissionRequest(body, model, context);
+  const { gateway } = context.snapshot.config;
+  const opened = await openUpstream(context, services, request, (lease) => {
+    return clamped(request.chat, model, lease);
+  });
+  if (!opened.ok) return failedWith(opened.error);
   const { lease, reply, headers } = opened;
+  // The answer of a fallback has the name that was asked for.
+  const named = model.name === body.model ? null : body.model;
   if (!request.stream) {
     const whole = await wholeChat(context, services, lease, reply, request);
-    return json(whole, 200, headers);
+    return json(named === null ? whole : { ...whole, model: named }, 200, headers);
   }
   const events = await chatEvents(reply, services, lease, context, model.upstream.key);
-  if ("error" in events) throw events.error;
-  const relay = new ChatRelay(request.inputBytes, body.stream_options?.include_usage === true);
+  if ("error" in events) return failedWith(events.error);
+  const showUsage = body.stream_options?.include_usage === true;
+  const relay = new ChatRelay(request.inputBytes, showUsage, named);
   const turn = new Turn({
     context,
     admission: services.admission,

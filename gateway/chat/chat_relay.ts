@@ -13,6 +13,7 @@ const encoder = new TextEncoder();
 export class ChatRelay implements Translation {
   readonly #inputBytes: number;
   readonly #showUsage: boolean;
+  readonly #model: string | null;
   readonly #meter: UsageMeter = new UsageMeter();
   #pending = "";
   #outputBytes = 0;
@@ -24,10 +25,12 @@ export class ChatRelay implements Translation {
   /**
    * @param inputBytes of the request, for an estimate
    * @param showUsage whether the client asked for the usage chunk
+   * @param model the name to give where another model serves; `null`: the upstream's word stands
    */
-  constructor(inputBytes: number, showUsage: boolean) {
+  constructor(inputBytes: number, showUsage: boolean, model: string | null = null) {
     this.#inputBytes = inputBytes;
     this.#showUsage = showUsage;
+    this.#model = model;
   }
 
   get done(): boolean {
@@ -66,6 +69,7 @@ export class ChatRelay implements Translation {
       this.#done = true;
       return;
     }
+    if (this.#model !== null) chunk["model"] = this.#model;
     this.#meter.take(chunk.usage);
     this.#meter.take(asFields(chunk.x_groq)?.usage);
     const choices = Array.isArray(chunk.choices) ? chunk.choices : [];

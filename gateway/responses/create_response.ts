@@ -6,6 +6,9 @@ import type { TurnPlan } from "../bridge/plan.ts";
 import { withoutOldestTurns } from "../bridge/request/oldest_turns.ts";
 import { planTurn, withMaxOutput } from "../bridge/request/plan_turn.ts";
 import { streamErrorOf } from "../bridge/upstream_error.ts";
+import { ResponseRelay } from "../bridge/reverse/response_relay.ts";
+import { capped, type ResponsesBody } from "../bridge/reverse/responses_body.ts";
+import { headerList } from "../http/header_list.ts";
 import { json } from "../http/json.ts";
 import { readJson } from "../http/read_json.ts";
 import type { RequestContext } from "../http/request_context.ts";
@@ -13,9 +16,9 @@ import type { Services } from "../services.ts";
 import type { AdmissionRequest } from "../sessions/admission.ts";
 import type { Lease } from "../sessions/lease.ts";
 import { BudgetMessage } from "../sessions/refusal.ts";
-import { type Opened, openUpstream, watchClient } from "../upstreams/open_upstream.ts";
+import { type FailedAttempt, firstServing } from "../upstreams/fallback.ts";
+import { openUpstream, watchClient } from "../upstreams/open_upstream.ts";
 import { idleTimeoutMs } from "../upstreams/idle_timeout.ts";
-import { refuseOtherApi } from "../upstreams/refuse_other_api.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
 import { chatEvents } from "../turn/chat_events.ts";
 import { Turn } from "../turn/turn.ts";
@@ -23,6 +26,7 @@ import { failedResponseError } from "../turn/turn_error.ts";
 import { STREAM_HEADERS, turnStream } from "../turn/turn_stream.ts";
 import { budgetMessage } from "./budget_message.ts";
 import { failedStream } from "./failed_stream.ts";
+import { passResponse } from "./pass_response.ts";
 import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
 
 /** Answers a request for a response, streamed or whole. */
@@ -32,20 +36,8 @@ export async function createResponse(
 ): Promise<Response> {
   const body = parseResponsesRequest(await readJson(context));
   const model = context.snapshot.models.resolve(body.model, 400);
-  refuseOtherApi(model);
-  const client = clientTraits(context.request.headers);
   const answerTo = (asked: ResponsesRequest): Promise<Answered> => {
-    const plan = planTurn(asked, {
-      profile: model.upstream.profile,
-      upstreamModel: model.upstreamName,
-      client,
-      stopTool: model.config.stop_tool,
-      sealer: services.sealer,
-      org: context.principal.org,
-      maxOutputTokens: model.config.max_output_tokens,
-    });
-    const request = admissionRequest(asked, plan, model, client, context);
-    return answer(context, services, plan, request);
+    return answerOf(context, services, asked, model);
   };
   if (body.truncation !== "auto") return settled(await answerTo(body));
   return await truncating(body, answerTo);
@@ -57,6 +49,63 @@ type Answered = Response | SynthError;
 function settled(answered: Answered): Response {
   if (answered instanceof Response) return answered;
   throw answered;
+}
+
+/** The answer of the model, or of the first of its fallbacks that serves. */
+async function answerOf(
+  context: RequestContext,
+  services: Services,
+  asked: ResponsesRequest,
+  model: ResolvedModel,
+): Promise<Answered> {
+  const client = clientTraits(context.request.headers);
+  let making: ResponseTranslationOptions | null = null;
+  try {
+    return await firstServing<Answered>(context, model, (one) => {
+      const { plan, pass } = planFor(asked, one, client, context, services);
+      const { clock, principal: { org } } = context;
+      const stream = asked.stream === true;
+      const own = { plan, clock, org, sealer: services.sealer, stream };
+      making ??= own;
+      return answer(
+        context,
+        services,
+        own,
+        admissionRequest(asked, plan, one, client, context),
+        pass,
+      );
+    });
+  } catch (error) {
+    // As the answer to a compaction the words would become the history.
+    const told = making as ResponseTranslationOptions | null;
+    if (!(error instanceof BudgetMessage) || told === null || told.plan.compaction === true) {
+      throw error;
+    }
+    return budgetMessage(told, error);
+  }
+}
+
+function planFor(
+  asked: ResponsesRequest,
+  model: ResolvedModel,
+  client: ClientTraits,
+  context: RequestContext,
+  services: Services,
+): { readonly plan: TurnPlan; readonly pass: ResponsesBody | null } {
+  if (model.upstream.api === "responses") {
+    const { plan, body } = passResponse(asked, model);
+    return { plan, pass: body };
+  }
+  const plan = planTurn(asked, {
+    profile: model.upstream.profile,
+    upstreamModel: model.upstreamName,
+    client,
+    stopTool: model.config.stop_tool,
+    sealer: services.sealer,
+    org: context.principal.org,
+    maxOutputTokens: model.config.max_output_tokens,
+  });
+  return { plan, pass: null };
 }
 
 /** Leaves the oldest turns away until the upstream takes the rest, or nothing more can go. */
@@ -82,36 +131,33 @@ async function truncating(
 async function answer(
   context: RequestContext,
   services: Services,
-  plan: TurnPlan,
+  making: ResponseTranslationOptions,
   request: AdmissionRequest,
-): Promise<Answered> {
+  pass: ResponsesBody | null,
+): Promise<Answered | FailedAttempt<Answered>> {
   const { upstream } = request.model;
   const { gateway } = context.snapshot.config;
-  const making = {
-    plan,
-    clock: context.clock,
-    org: context.principal.org,
-    sealer: services.sealer,
-    stream: request.stream,
-  };
-  let opened: Opened;
-  try {
-    opened = await openUpstream(context, services, request, (lease) => {
-      return clamped(plan, upstream.profile, lease).chat;
-    });
-  } catch (error) {
-    // As the answer to a compaction the words would become the history.
-    if (error instanceof BudgetMessage && plan.compaction !== true) {
-      return budgetMessage(making, error);
-    }
-    throw error;
-  }
+  const { plan } = making;
+  const opened = await openUpstream(context, services, request, (lease) => {
+    return pass === null
+      ? clamped(plan, upstream.profile, lease).chat
+      : capped(pass, lease.maxOutputTokens);
+  });
   const headers = { ...planHeaders(plan), ...opened.headers };
-  if (!opened.ok) return refused(context, making, opened.error, headers);
+  const failed = (failure: SynthError): FailedAttempt<Answered> => ({
+    failure,
+    answer: () => refused(context, making, failure, headers),
+  });
+  if (!opened.ok) return failed(opened.error);
   const { lease } = opened;
   const events = await chatEvents(opened.reply, services, lease, context, upstream.key);
-  if ("error" in events) return refused(context, making, events.error, headers);
-  const translation = new ResponseTranslation(making);
+  if ("error" in events) return failed(events.error);
+  const translation = pass === null ? new ResponseTranslation(making) : new ResponseRelay({
+    echo: plan.echo,
+    inputBytes: plan.inputBytes,
+    createdAt: Math.floor(context.clock.now() / 1000),
+    stream: request.stream,
+  });
   const turn = new Turn({
     context,
     admission: services.admission,
@@ -129,7 +175,7 @@ async function answer(
 
 async function whole(
   turn: Turn,
-  translation: ResponseTranslation,
+  translation: ResponseTranslation | ResponseRelay,
   context: RequestContext,
   headers: Record<string, string>,
 ): Promise<Response> {
@@ -201,9 +247,4 @@ function planHeaders(plan: TurnPlan): Record<string, string> {
     headers["x-bridge-dropped-tools"] = headerList(plan.droppedTools);
   }
   return headers;
-}
-
-/** Names that come from the request: only what a header can carry, and not too many of them. */
-function headerList(names: readonly string[]): string {
-  return names.filter((name) => /^[\x21-\x7e]{1,128}$/.test(name)).slice(0, 32).join(", ");
 }

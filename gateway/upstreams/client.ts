@@ -4,7 +4,6 @@
  * @module
  */
 import type { Clock } from "@synth/core";
-import type { ChatRequest } from "../bridge/chat.ts";
 import type { Lease } from "../sessions/lease.ts";
 import { inflated } from "./inflated.ts";
 import type { ResolvedModel } from "./model_table.ts";
@@ -17,12 +16,13 @@ import {
   type UpstreamTransport,
 } from "./transport.ts";
 import { UnsupportedParameters } from "./unsupported.ts";
+import type { UpstreamBody } from "./upstream_body.ts";
 
 /** What one call needs beside its lease. */
 export interface UpstreamCall {
   readonly model: ResolvedModel;
   /** What to send under a lease: its grant caps the output. */
-  readonly body: (lease: Lease) => ChatRequest;
+  readonly body: (lease: Lease) => UpstreamBody;
   /** Charges the lease of an attempt that may have been billed and gives one for the next. Rejects when there is none. */
   readonly renew: (lease: Lease) => Promise<Lease>;
   readonly requestId: string;
@@ -50,6 +50,7 @@ export interface UpstreamRefusal {
   readonly attempts: number;
 }
 
+const PATHS = { chat: "/chat/completions", responses: "/responses" } as const;
 const ERROR_BODY_BYTES = 64 * 1024;
 const ERROR_BODY_MS = 5000;
 
@@ -109,7 +110,7 @@ export class UpstreamClient {
 
   async #attempt(
     call: UpstreamCall,
-    chat: ChatRequest,
+    chat: UpstreamBody,
   ): Promise<{ reply: TransportReply } | { failure: UpstreamFailure }> {
     const { upstream } = call.model;
     const attempt = new AbortController();
@@ -124,7 +125,7 @@ export class UpstreamClient {
     try {
       const transport = upstream.baseUrl === null ? this.#demo : this.#transport;
       const reply = await transport.send({
-        url: new URL(`${upstream.baseUrl ?? "http://synth-demo.invalid"}/chat/completions`),
+        url: new URL(`${upstream.baseUrl ?? "http://synth-demo.invalid"}${PATHS[upstream.api]}`),
         method: "POST",
         headers: headersFor(call, chat.stream),
         body: JSON.stringify(chat),

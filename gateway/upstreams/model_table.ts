@@ -79,6 +79,16 @@ export class ModelTable {
     });
   }
 
+  /** The model and its fallbacks, in the order in which they are tried. Fallbacks of fallbacks are not. */
+  withFallbacks(model: ResolvedModel): ResolvedModel[] {
+    const models = new Map([[model.key, model]]);
+    for (const name of model.config.fallback) {
+      const other = this.find(name);
+      if (other !== null && !models.has(other.key)) models.set(other.key, other);
+    }
+    return [...models.values()];
+  }
+
   /** The names that can be listed: patterns are not names. */
   names(): string[] {
     const names = [...this.#config.models.keys()].filter((name) => !name.endsWith("*"));

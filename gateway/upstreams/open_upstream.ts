@@ -1,6 +1,5 @@
 /** Admission and the call of the upstream, in the one order in which they may happen. @module */
 import { SynthError } from "@synth/core";
-import type { ChatRequest } from "../bridge/chat.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
 import type { AdmissionRequest } from "../sessions/admission.ts";
@@ -9,6 +8,7 @@ import { settledInTime } from "../sessions/settled_in_time.ts";
 import { failureError } from "./failure_error.ts";
 import { idleTimeoutMs } from "./idle_timeout.ts";
 import type { TransportReply } from "./transport.ts";
+import type { UpstreamBody } from "./upstream_body.ts";
 
 /** An upstream that answers, or the error to give. `headers` go into either answer. */
 export type Opened =
@@ -21,14 +21,14 @@ export type Opened =
 /**
  * Reserves, then calls. What failed is charged or given back before this returns.
  *
- * @param chatFor what to send under a lease
+ * @param bodyFor what to send under a lease
  * @throws {SynthError} when admission refuses
  */
 export async function openUpstream(
   context: RequestContext,
   services: Services,
   asked: AdmissionRequest,
-  chatFor: (lease: Lease) => ChatRequest,
+  bodyFor: (lease: Lease) => UpstreamBody,
 ): Promise<Opened> {
   const { admission, upstreams } = services;
   const request = { ...asked, waitUntil: context.waitUntil };
@@ -43,7 +43,7 @@ export async function openUpstream(
     context.limit(request.deadlineMs, deadlineError);
     const result = await upstreams.call(first, {
       model,
-      body: chatFor,
+      body: bodyFor,
       renew: (lease) => admission.renew(lease, request),
       requestId: context.id,
       signal: context.signal,

@@ -1,5 +1,5 @@
 /** Parameters that an upstream refused: left out, or renamed, from then on. @module */
-import type { ChatRequest } from "../bridge/chat.ts";
+import type { UpstreamBody } from "./upstream_body.ts";
 import type { UpstreamFailure } from "./retry.ts";
 
 /** What can be left out without changing what the client asked for in substance, or what it may cost. */
@@ -35,7 +35,7 @@ export class UnsupportedParameters {
   #byModel: Map<string, Set<string>> = new Map();
 
   /** The parameter of `chat` that this failure names as not supported, or `null`. */
-  named(failure: UpstreamFailure, chat: ChatRequest): string | null {
+  named(failure: UpstreamFailure, chat: UpstreamBody): string | null {
     if (failure.kind !== "http" || (failure.status !== 400 && failure.status !== 422)) return null;
     const text = failure.body.toLowerCase();
     if (!REFUSALS.some((word) => text.includes(word))) return null;
@@ -55,10 +55,10 @@ export class UnsupportedParameters {
   }
 
   /** The request without what is known to be refused. */
-  apply(upstream: string, model: string, chat: ChatRequest): ChatRequest {
+  apply(upstream: string, model: string, chat: UpstreamBody): UpstreamBody {
     const known = this.#byModel.get(`${upstream}\n${model}`);
     if (known === undefined) return chat;
-    const cleaned: ChatRequest = { ...chat };
+    const cleaned: UpstreamBody = { ...chat };
     for (const name of known) {
       if (cleaned[name] === undefined) continue;
       const value = cleaned[name];

@@ -9,7 +9,7 @@ import { profileNamed, PROFILES } from "./profiles/mod.ts";
 /** A server that can be called. */
 export interface Upstream {
   readonly name: string;
-  /** Calls go to `{baseUrl}/chat/completions`; `null` for the built-in model. */
+  /** Calls go to `{baseUrl}/chat/completions` or `/responses`; `null` for the built-in model. */
   readonly baseUrl: string | null;
   readonly api: "chat" | "responses";
   readonly profile: UpstreamProfile;

@@ -1,0 +1,165 @@
+/** Chat messages as input items of the Responses API (bridge.md 13). @module */
+import type { Json } from "@synth/core";
+import { asFields, asText, type Fields } from "../chat_chunk.ts";
+import { invalid, noEquivalent } from "./refuse.ts";
+import type { InputItem } from "./responses_body.ts";
+
+/** A history for the Responses API. */
+export interface ReversedMessages {
+  /** The system text that stands before everything else. */
+  readonly instructions: string | null;
+  readonly input: InputItem[];
+  /** Whether thoughts were left out: only the upstream's own sealed reasoning can go back to it. */
+  readonly droppedReasoning: boolean;
+}
+
+/** Translates a history, in one pass. @throws {SynthError} 400 that names the part which cannot be carried */
+export function reverseMessages(messages: readonly Fields[]): ReversedMessages {
+  const history = new History();
+  messages.forEach((message, i) => history.add(message, `messages[${i}]`));
+  const { leading, input, droppedReasoning } = history;
+  return {
+    instructions: leading.length === 0 ? null : leading.join("\n\n"),
+    input,
+    droppedReasoning,
+  };
+}
+
+class History {
+  readonly leading: string[] = [];
+  readonly input: InputItem[] = [];
+  droppedReasoning = false;
+  /** Calls of custom tools: their outputs are of another kind. */
+  readonly #custom: Set<string> = new Set();
+  /** Call ids that were made up for legacy calls, by name; their outputs name the function only. */
+  readonly #legacy: Map<string, string> = new Map();
+
+  add(message: Fields, param: string): void {
+    switch (message.role) {
+      case "system":
+      case "developer":
+        return this.#system(message, param);
+      case "user":
+        return this.#push("user", inputParts(message.content, param));
+      case "assistant":
+        return this.#assistant(message, param);
+      case "tool":
+        return this.#output(asText(message.tool_call_id), message.content, param);
+      case "function":
+        return this.#output(this.#legacy.get(asText(message.name)) ?? "", message.content, param);
+      default:
+        throw invalid(`${param}.role`, `${param}.role is none of Chat Completions`);
+    }
+  }
+
+  #system(message: Fields, param: string): void {
+    const parts = inputParts(message.content, param);
+    const text = parts.map((part) => asText(part.text)).join("");
+    if (this.input.length === 0 && parts.every((part) => part.type === "input_text")) {
+      if (text !== "") this.leading.push(text);
+    } else this.#push("developer", parts);
+  }
+
+  #assistant(message: Fields, param: string): void {
+    if (asFields(message.audio) !== null) throw noEquivalent(`${param}.audio`, "Spoken history");
+    if (asText(message.reasoning_content) !== "" || asText(message.reasoning) !== "") {
+      this.droppedReasoning = true;
+    }
+    const parts = outputParts(message, param);
+    if (parts.length > 0) this.#push("assistant", parts);
+    const calls = Array.isArray(message.tool_calls) ? message.tool_calls : [];
+    calls.forEach((call, i) => this.#call(asFields(call), `${param}.tool_calls[${i}]`));
+    const legacy = asFields(message.function_call);
+    if (legacy === null) return;
+    const name = asText(legacy.name);
+    const call_id = `call_legacy_${this.input.length}`;
+    this.#legacy.set(name, call_id);
+    this.input.push({
+      type: "function_call",
+      call_id,
+      name,
+      arguments: asText(legacy.arguments),
+    });
+  }
+
+  #call(call: Fields | null, param: string): void {
+    const call_id = asText(call?.id);
+    const custom = asFields(call?.custom);
+    const fn = asFields(call?.function);
+    const name = asText((custom ?? fn)?.name);
+    if (call_id === "" || name === "") throw invalid(param, "A call needs an id and a name");
+    if (custom !== null) {
+      this.#custom.add(call_id);
+      this.input.push({ type: "custom_tool_call", call_id, name, input: asText(custom.input) });
+    } else {
+      this.input.push({ type: "function_call", call_id, name, arguments: asText(fn?.arguments) });
+    }
+  }
+
+  #output(call_id: string, content: unknown, param: string): void {
+    if (call_id === "") throw invalid(param, `${param} answers no call`);
+    const type = this.#custom.has(call_id) ? "custom_tool_call_output" : "function_call_output";
+    const parts = inputParts(content, param);
+    const output = parts.every((part) => part.type === "input_text")
+      ? parts.map((part) => asText(part.text)).join("")
+      : parts;
+    this.input.push({ type, call_id, output });
+  }
+
+  #push(role: string, content: InputItem[]): void {
+    this.input.push({ type: "message", role, content });
+  }
+}
+
+/** What the model said: text and refusals. */
+function outputParts(message: Fields, param: string): InputItem[] {
+  const { content } = message;
+  const parts: InputItem[] = [];
+  const given = Array.isArray(content)
+    ? content
+    : [{ type: "text", text: asText(content) }, { type: "refusal", refusal: message.refusal }];
+  given.forEach((one, i) => {
+    const part = asFields(one);
+    if (part?.type === "text") {
+      if (asText(part.text) !== "") parts.push({ type: "output_text", text: asText(part.text) });
+    } else if (part?.type === "refusal") {
+      const refusal = asText(part.refusal);
+      if (refusal !== "") parts.push({ type: "refusal", refusal });
+    } else throw noEquivalent(`${param}.content[${i}]`, "A part of this type");
+  });
+  return parts;
+}
+
+function inputParts(content: unknown, param: string): InputItem[] {
+  if (typeof content === "string") return [{ type: "input_text", text: content }];
+  if (content === null || content === undefined) return [{ type: "input_text", text: "" }];
+  if (!Array.isArray(content)) throw invalid(`${param}.content`, `${param}.content is no content`);
+  return content.map((part, i) => inputPart(asFields(part), `${param}.content[${i}]`));
+}
+
+function inputPart(part: Fields | null, param: string): InputItem {
+  switch (part?.type) {
+    case "text":
+      return { type: "input_text", text: asText(part.text) };
+    case "image_url": {
+      const image = asFields(part.image_url);
+      const url = asText(image?.url ?? part.image_url);
+      if (url === "") throw invalid(param, "An image needs a url");
+      return { type: "input_image", image_url: url, detail: asText(image?.detail) || "auto" };
+    }
+    case "file": {
+      const file = asFields(part.file) ?? {};
+      const members = ["file_id", "filename", "file_data"] as const;
+      const given = members.filter((name) => typeof file[name] === "string");
+      if (given.length === 0) throw invalid(param, "A file needs file_data or file_id");
+      return Object.fromEntries([
+        ["type", "input_file"],
+        ...given.map((name): [string, Json] => [name, file[name] as string]),
+      ]);
+    }
+    case "input_audio":
+      throw noEquivalent(param, "Audio");
+    default:
+      throw noEquivalent(param, "A part of this type");
+  }
+}
