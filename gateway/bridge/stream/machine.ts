@@ -182,12 +182,21 @@ export class ResponseMachine {
     this.start();
     this.#think?.end();
     const ending = endingOf({
-      end: end.reason,
+      end: this.#isOver(end.reason) ? "done" : end.reason,
       error: end.error === undefined ? undefined : streamErrorOf(end.error),
       finish: this.#finish,
       any: this.#any,
     });
     return this.#terminate(ending, end.now);
+  }
+
+  /**
+   * Whether the model had ended before the connection failed or fell silent: then nothing but the usage is missing, and to
+   * fail would make the client pay for the answer once more. A call may come after the finish reason: it must be whole.
+   */
+  #isOver(reason: EndReason): boolean {
+    return (reason === "error" || reason === "idle") && this.#finish !== null &&
+      this.#calls.allClosed;
   }
 
   #delta(delta: Fields, choice: Fields): void {

@@ -2,6 +2,7 @@
 import {
   call,
   errorChunk,
+  finish,
   frame,
   httpError,
   json,
@@ -53,6 +54,13 @@ export const FAULT_CASES: [string, ScriptedCase][] = [
     fixed(
       { status: "failed", code: "server_error", output: ["message:partial"] },
       sse([frame(role()), frame(text("partial")), { fault: "cut" }]),
+    ),
+  ],
+  [
+    "cut-after-finish",
+    fixed(
+      { status: "completed", output: ["message:whole"] },
+      sse([frame(text("whole")), frame(finish("stop")), { fault: "cut" }]),
     ),
   ],
   [
