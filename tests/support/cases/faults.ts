@@ -1,6 +1,7 @@
 /** Errors, cuts and silence. @module */
 import {
   call,
+  DONE,
   errorChunk,
   finish,
   frame,
@@ -45,7 +46,7 @@ export const FAULT_CASES: [string, ScriptedCase][] = [
   ] as const).map(([name, data]): [string, ScriptedCase] => [
     `error-event-${name}`,
     fixed(
-      { status: "failed", code: "server_error" },
+      { status: "failed", code: "server_error", output: ["message:partial"] },
       sse([frame(text("partial")), `event: error\n${data}`, frame(text("never"))]),
     ),
   ]),
