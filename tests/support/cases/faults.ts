@@ -47,7 +47,13 @@ export const FAULT_CASES: [string, ScriptedCase][] = [
     `error-event-${name}`,
     fixed(
       { status: "failed", code: "server_error", output: ["message:partial"] },
-      sse([frame(text("partial")), `event: error\n${data}`, frame(text("never"))]),
+      sse([
+        frame(text("partial")),
+        `event: error\n${data}`,
+        frame(text("never")),
+        frame(finish("stop")),
+        DONE,
+      ]),
     ),
   ]),
   [
