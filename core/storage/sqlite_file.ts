@@ -8,6 +8,10 @@ import { statement } from "./sqlite_statements.ts";
 
 /** More than this many writes are spread over several transactions, so that the event loop breathes. */
 const MAX_BATCH = 256;
+/** Longest rest after a transaction that several writes shared, in milliseconds. */
+const MAX_REST_MS = 8;
+/** Below this a disk is fast enough to be asked again at once. */
+const MIN_REST_MS = 0.3;
 /** Longest pause between two tries for the lock, in milliseconds. */
 const MAX_PAUSE_MS = 40;
 
@@ -43,6 +47,10 @@ export class SqliteFile implements SqliteStore {
   #queue: PendingWrite[] = [];
   #scheduled = false;
   #tries = 0;
+  /** How long the last commit waited for the disk, in milliseconds. */
+  #commitMs = 0;
+  /** On the monotonic clock: until then writes gather. */
+  #restUntil = -Infinity;
   #closing: Promise<void> | null = null;
   #drained: (() => void) | null = null;
 
@@ -125,8 +133,18 @@ export class SqliteFile implements SqliteStore {
       this.#scheduled = false;
       this.#flush();
     };
-    if (pauseMs === null) setImmediate(flush);
-    else this.#options.clock.after(pauseMs, flush);
+    const pause = pauseMs ?? this.#restUntil - this.#options.clock.monotonic();
+    if (pause > 0) this.#options.clock.after(pause, flush);
+    else setImmediate(flush);
+  }
+
+  /**
+   * A commit holds up the event loop until the disk has it, be it for one write or for a hundred. Where several come at a time, the next
+   * transaction begins after a rest as long as that wait, so that more of them share it; a write that comes alone never waits.
+   */
+  #rest(writes: number): void {
+    if (writes < 2 || this.#commitMs < MIN_REST_MS) return;
+    this.#restUntil = this.#options.clock.monotonic() + Math.min(MAX_REST_MS, this.#commitMs);
   }
 
   #flush(): void {
@@ -141,6 +159,7 @@ export class SqliteFile implements SqliteStore {
     }
     if (busy.length > 0) this.#waitForLock(busy);
     else this.#tries = 0;
+    this.#rest(batch.length);
     if (this.#queue.length > 0) this.#schedule(busy.length > 0 ? this.#pause() : null);
     else this.#drained?.();
   }
@@ -179,7 +198,9 @@ export class SqliteFile implements SqliteStore {
     try {
       statement(db, "BEGIN IMMEDIATE").run();
       const outcomes = batch.map((write) => this.#runOne(write, batch.length > 1));
+      const before = this.#options.clock.monotonic();
       statement(db, "COMMIT").run();
+      this.#commitMs = this.#options.clock.monotonic() - before;
       return { kind: "done", outcomes };
     } catch (error) {
       this.#rollback();

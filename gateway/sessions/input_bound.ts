@@ -58,13 +58,14 @@ export function boundInput(
     }
   });
   const total = tokens;
+  const last = boundaries.at(-1);
   return {
     tokens: total,
     prefixes: boundaries.reverse().map(({ hash, upTo }) => ({
       hash,
       rest: total - upTo + MESSAGE_TOKENS,
     })),
-    hash: hash.peek(),
+    hash: last?.upTo === total ? last.hash : hash.peek(),
     unmeterable: media.unmeterable ?? unmeterableField(chat),
   };
 }

@@ -8,6 +8,7 @@ import {
   book,
   bookLoosely,
   hold,
+  row,
   rows,
   run,
   type ScopeRow,
@@ -219,13 +220,14 @@ function remember(db: DatabaseSync, scope: ScopeRow, prefixes: SettleInput["reme
       tokens,
     );
   }
-  if (prefixes.length === 0) return;
-  run(
-    db,
-    `DELETE FROM prefixes WHERE scope = ? AND no NOT IN
-       (SELECT no FROM prefixes WHERE scope = ? ORDER BY no DESC LIMIT ?)`,
-    scope.no,
-    scope.no,
-    REMEMBERED_PREFIXES,
-  );
+  if (prefixes.length > 0) forgetOldest(db, scope);
+}
+
+function forgetOldest(db: DatabaseSync, scope: ScopeRow): void {
+  while (true) {
+    const sql = "SELECT count(*) AS count, min(no) AS oldest FROM prefixes WHERE scope = ?";
+    const memory = row(db, sql, scope.no);
+    if (Number(memory?.["count"]) <= REMEMBERED_PREFIXES) return;
+    run(db, "DELETE FROM prefixes WHERE no = ?", memory?.["oldest"] ?? null);
+  }
 }
