@@ -28,7 +28,7 @@ import { onLimitOf } from "./on_limit.ts";
 import { type ModelTerms, outputTerms, termsOf } from "./model_terms.ts";
 import type { PrefixHasher } from "./prefix_hash.ts";
 import { refusalError } from "./refusal.ts";
-import { thinkingOf } from "./thinking.ts";
+import { thinkingAt } from "./thinking.ts";
 
 /** The parts of {@linkcode LedgerAdmission}. */
 export interface LedgerAdmissionOptions {
@@ -185,13 +185,14 @@ export class LedgerAdmission implements Admission {
     const config = this.#options.config();
     const terms = termsOf(request.model, this.#options.prices, clock.now());
     const price = terms.price ?? (config.on_unknown_price === "allow" ? FREE : null);
-    const bounded = boundInput(request.chat, terms.bounds, hasher);
+    const bounded = boundInput(request.chat, terms.bounds, hasher, request.model.upstream.name);
     const times = choicesOf(request);
+    const { profile } = request.model.upstream;
     const output = outputTerms(
       request.requestedOutputTokens,
       terms,
-      request.model.upstream.profile,
-      { maxReserve: config.max_reserve_output, thinking: thinkingOf(request.chat) },
+      profile,
+      { maxReserve: config.max_reserve_output, thinking: thinkingAt(request.chat, profile) },
     );
     const inputBound = Math.min(bounded.tokens, MAX_REQUEST_TOKENS);
     const input: ReserveInput = {
