@@ -15,8 +15,10 @@ const MIN_REST_MS = 0.3;
 /** Longest pause between two tries for the lock, in milliseconds. */
 const MAX_PAUSE_MS = 40;
 
+type SqliteWrite = (db: DatabaseSync, epoch: object) => unknown;
+
 interface PendingWrite {
-  readonly run: (db: DatabaseSync) => unknown;
+  readonly run: SqliteWrite;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   /** On the monotonic clock. */
@@ -51,6 +53,9 @@ export class SqliteFile implements SqliteStore {
   #commitMs = 0;
   /** On the monotonic clock: until then writes gather. */
   #restUntil = -Infinity;
+  #epoch: object = {};
+  /** SQLite's count of what other connections have committed. */
+  #dataVersion: unknown = null;
   #closing: Promise<void> | null = null;
   #drained: (() => void) | null = null;
 
@@ -59,7 +64,7 @@ export class SqliteFile implements SqliteStore {
     this.#options = options;
   }
 
-  write<T>(fn: (db: DatabaseSync) => T): Promise<T> {
+  write<T>(fn: (db: DatabaseSync, epoch: object) => T): Promise<T> {
     if (this.#closing !== null) return Promise.reject(this.#closed());
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({
@@ -197,6 +202,7 @@ export class SqliteFile implements SqliteStore {
     const db = this.#db;
     try {
       statement(db, "BEGIN IMMEDIATE").run();
+      this.#noteOthers();
       const outcomes = batch.map((write) => this.#runOne(write, batch.length > 1));
       const before = this.#options.clock.monotonic();
       statement(db, "COMMIT").run();
@@ -208,16 +214,25 @@ export class SqliteFile implements SqliteStore {
     }
   }
 
+  /** With the lock held: others may have written since. */
+  #noteOthers(): void {
+    const version = statement(this.#db, "PRAGMA data_version").get()?.["data_version"];
+    if (version === this.#dataVersion) return;
+    this.#dataVersion = version;
+    this.#epoch = {};
+  }
+
   /** Runs one write. Throws what ends the whole transaction; what ends only this write is an outcome. */
   #runOne(write: PendingWrite, shared: boolean): Outcome {
     const db = this.#db;
-    if (!shared) return { ok: true, value: runSync(write.run, db) };
+    if (!shared) return { ok: true, value: this.#runSync(write.run) };
     statement(db, "SAVEPOINT one_write").run();
     try {
-      const value = runSync(write.run, db);
+      const value = this.#runSync(write.run);
       statement(db, "RELEASE one_write").run();
       return { ok: true, value };
     } catch (error) {
+      this.#epoch = {};
       if (!db.isTransaction || sqliteTrouble(error) === "busy") throw error;
       statement(db, "ROLLBACK TO one_write").run();
       statement(db, "RELEASE one_write").run();
@@ -225,21 +240,22 @@ export class SqliteFile implements SqliteStore {
     }
   }
 
+  #runSync(run: SqliteWrite): unknown {
+    const value = run(this.#db, this.#epoch);
+    if (value instanceof Promise) {
+      value.catch(() => {});
+      throw new TypeError("A write must be synchronous: it returned a promise");
+    }
+    return value;
+  }
+
   /** SQLite may have rolled back by itself (disk full); if this fails, the next transaction tries again. */
   #rollback(): void {
+    this.#epoch = {};
     try {
       if (this.#db.isTransaction) statement(this.#db, "ROLLBACK").run();
     } catch {
       // The error that led here is the one to report.
     }
   }
-}
-
-function runSync(fn: (db: DatabaseSync) => unknown, db: DatabaseSync): unknown {
-  const value = fn(db);
-  if (value instanceof Promise) {
-    value.catch(() => {});
-    throw new TypeError("A write must be synchronous: it returned a promise");
-  }
-  return value;
 }

@@ -31,7 +31,7 @@ export interface ScopeRow {
   readonly no: bigint;
   readonly kind: ScopeKind;
   /** Milliseconds; never before what this scope has seen. */
-  readonly now: number;
+  now: number;
   /** The time that its row holds. */
   clock: number;
   used: Amounts;

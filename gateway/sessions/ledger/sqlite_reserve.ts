@@ -4,17 +4,7 @@ import type { LimitState } from "../limits.ts";
 import { checkSameAsk } from "./checks.ts";
 import { decide, type Unaffordable } from "./decide.ts";
 import type { Grant, PrefixCandidate, Refusal, ReserveInput } from "./ledger.ts";
-import {
-  freesAt,
-  hold,
-  inForce,
-  makeScope,
-  row,
-  rows,
-  type ScopeRow,
-  stateOf,
-  tick,
-} from "./sqlite_book.ts";
+import { freesAt, hold, inForce, row, rows, type ScopeRow, stateOf, tick } from "./sqlite_book.ts";
 import {
   findLease,
   insertLease,
@@ -23,18 +13,23 @@ import {
   newestLimit,
   scopesOf,
 } from "./sqlite_lease_rows.ts";
+import type { ScopeCache } from "./sqlite_scope_cache.ts";
 import {
   createSession,
   findActive,
   findSession,
   overReason,
-  scopeOfSession,
   type SessionRow,
   touchSession,
 } from "./sqlite_sessions.ts";
 
 /** Grants a lease or says why not (see {@linkcode SessionLedger.reserve}). */
-export function reserve(db: DatabaseSync, input: ReserveInput, raw: number): Grant | Refusal {
+export function reserve(
+  db: DatabaseSync,
+  input: ReserveInput,
+  raw: number,
+  cache: ScopeCache,
+): Grant | Refusal {
   const { org, user, keyId } = input;
   const known = findLease(db, org, input.leaseId);
   // Given back, or settled by somebody who found it unknown: it was never granted and never will be.
@@ -46,13 +41,13 @@ export function reserve(db: DatabaseSync, input: ReserveInput, raw: number): Gra
     return grantOf(known, limitsOf(scopesOf(db, known.ref, raw)));
   }
 
-  const attached = attach(db, input, raw);
+  const attached = attach(db, input, raw, cache);
   if ("reason" in attached) return { granted: false, ...attached };
   const fresh = attached.fresh;
   let session = attached.session;
   const others = [
-    makeScope(db, org, "key", keyId, raw),
-    makeScope(db, org, "org", org, raw),
+    cache.make(db, org, "key", keyId, raw),
+    cache.make(db, org, "org", org, raw),
   ];
   const { own } = attached;
   const deciding = [
@@ -76,7 +71,7 @@ export function reserve(db: DatabaseSync, input: ReserveInput, raw: number): Gra
   }
   const scopes = session === null
     ? others
-    : [own ?? scopeOfSession(db, org, session, raw), ...others];
+    : [own ?? cache.make(db, org, "session", session.id, raw), ...others];
   for (const scope of scopes) {
     tick(db, scope);
     for (const limit of scope.limits) hold(db, limit, decision.held[limit.metric]);
@@ -134,7 +129,12 @@ type Attached =
   }
   | { sessionId: string; reason: "session_unknown" | "session_ended" | "session_expired" };
 
-function attach(db: DatabaseSync, input: ReserveInput, raw: number): Attached {
+function attach(
+  db: DatabaseSync,
+  input: ReserveInput,
+  raw: number,
+  cache: ScopeCache,
+): Attached {
   const { org } = input;
   if (input.session.kind === "none") return { session: null, own: null, fresh: null };
   let session: SessionRow | null;
@@ -145,7 +145,7 @@ function attach(db: DatabaseSync, input: ReserveInput, raw: number): Attached {
   } else {
     const active = findActive(db, org, input.user);
     if (active !== null) {
-      const own = scopeOfSession(db, org, active, raw);
+      const own = cache.make(db, org, "session", active.id, raw);
       if (overReason(active, own.now) === null) return { session: active, own, fresh: null };
     }
     id = input.session.open.id;
@@ -153,7 +153,7 @@ function attach(db: DatabaseSync, input: ReserveInput, raw: number): Attached {
     if (session === null) return { session: null, own: null, fresh: input.session.open };
   }
   if (session === null) return { sessionId: id, reason: "session_unknown" };
-  const own = scopeOfSession(db, org, session, raw);
+  const own = cache.make(db, org, "session", session.id, raw);
   const reason = overReason(session, own.now);
   return reason === null ? { session, own, fresh: null } : { sessionId: id, reason };
 }

@@ -26,13 +26,19 @@ import {
   newestLimit,
   scopesOf,
 } from "./sqlite_lease_rows.ts";
+import type { ScopeCache } from "./sqlite_scope_cache.ts";
 
 /** Settles a lease (see {@linkcode SessionLedger.settle}). */
-export function settle(db: DatabaseSync, input: SettleInput, raw: number): Settled {
+export function settle(
+  db: DatabaseSync,
+  input: SettleInput,
+  raw: number,
+  cache: ScopeCache,
+): Settled {
   const { lease: ref, detail } = input;
   const known = findLease(db, ref.org, ref.leaseId);
   checkSame(known, ref);
-  const scopes = scopesOf(db, ref, raw);
+  const scopes = scopesOf(db, ref, raw, cache);
   if (known?.state === "settled") {
     const booked = readEventAmounts(db, ref.org, ref.leaseId, ref.sessionId);
     return { state: "settled", already: true, late: false, ...booked, limits: limitsOf(scopes) };
