@@ -1,7 +1,7 @@
 /**
  * `deno task bench`: what the gateway costs beside a bare pass-through, and the figures of its parts.
  *
- *     deno task bench [--quick] [--force] [--check] [gateway] [trips] [ledger] [bridge] [bundle]
+ *     deno task bench [--quick] [--force] [--check] [gateway] [trips] [ledger] [bridge] [bundle] [cli]
  *
  * Without names it measures everything. A machine that does something else gives no figures: it ends with 75, unless `--force` says to go on.
  * `--check` ends with 1 when a gate does not hold.
@@ -15,7 +15,7 @@ import { type Gate, gatesOf } from "./gates.ts";
 import { benchGateway, type GatewayReport } from "./gateway/run.ts";
 import { countStoreTrips, type StoreTrips } from "./store_trips.ts";
 
-const PARTS = ["gateway", "trips", "ledger", "bridge", "bundle"] as const;
+const PARTS = ["gateway", "trips", "ledger", "bridge", "bundle", "cli"] as const;
 /** Processes that wanted to run in the last minute, above which figures mean nothing. */
 const MAX_LOAD = 1;
 const encoder = new TextEncoder();
@@ -111,6 +111,11 @@ async function main(args: string[]): Promise<number> {
   if (wanted.includes("bridge")) {
     const filter = quick ? ["--filter", "translate"] : [];
     await runScript(["bench", "-A", ...filter, "bench/bridge_stream_bench.ts"]);
+  }
+  if (wanted.includes("cli")) {
+    await print("Start-up of commands");
+    await runScript(["run", "-A", "bench/cli_bench.ts"]);
+    await print();
   }
   if (gates.length > 0) await print("Gates");
   for (const { name, value, most } of gates) {
