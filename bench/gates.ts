@@ -15,6 +15,8 @@ const MOST_CPU: readonly (readonly [string, number])[] = [
   ["CPU per chunk, burst", 2],
   ["CPU per chunk, paced", 2],
 ];
+/** Requests of which half fill the heap to its working size; below that growth says nothing. */
+const MIN_MEMORY_REQUESTS = 20_000;
 /** MB that the second half of the requests may add. */
 const MOST_GROWTH = 5;
 
@@ -27,6 +29,7 @@ export function gatesOf(report: GatewayReport): Gate[] {
       gates.push({ name: `${name}, times the pass-through's`, value: found.ratio.median, most });
     }
   }
+  if (report.memoryRequests < MIN_MEMORY_REQUESTS) return gates;
   // The garbage collector's comings and goings are larger than a leak would be: what counts is the highest of each half.
   const half = report.memory.length / 2;
   const growth = Math.max(...report.memory.slice(half)) - Math.max(...report.memory.slice(0, half));

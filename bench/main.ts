@@ -24,14 +24,13 @@ async function print(line = ""): Promise<void> {
   await Deno.stdout.write(encoder.encode(`${line}\n`));
 }
 
-/** Runs a script of this folder and prints what it prints. */
+/** Runs a script of this folder, which prints for itself. One that fails says so and leaves the other figures alone. */
 async function runScript(args: readonly string[]): Promise<void> {
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: new URL("..", import.meta.url),
-    stderr: "null",
   }).spawn().status;
-  if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}`);
+  if (code !== 0) await print(`No figures: deno ${args.join(" ")} ended with ${code}`);
 }
 
 async function printGateway(report: GatewayReport): Promise<void> {
