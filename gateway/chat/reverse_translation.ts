@@ -69,6 +69,11 @@ export class ReverseTranslation implements Translation, ChatSink {
     return this.#machine.outputBytes;
   }
 
+  /** None: the upstream counts once, at the end. */
+  get uncountedBytes(): number {
+    return 0;
+  }
+
   get usage(): TurnUsage {
     return this.#machine.usage;
   }

@@ -57,6 +57,10 @@ export class ResponseTranslation implements Translation {
     return this.#machine.outputBytes;
   }
 
+  get uncountedBytes(): number {
+    return this.#machine.uncountedBytes;
+  }
+
   get usage(): TurnUsage {
     return this.#machine.result.usage;
   }

@@ -143,7 +143,9 @@ function seenPart(part: Fields): ChatPart {
     case "input_image":
       return { type: "image_url", image_url: { url: asText(part.image_url) } };
     case "input_file": {
-      const file = { filename: asText(part.filename), file_data: asText(part.file_data) };
+      // A file that is only named has no data: what it is may change.
+      const data = typeof part.file_data === "string" ? { file_data: part.file_data } : {};
+      const file = { filename: asText(part.filename), ...data };
       return { type: "file", file };
     }
     case "input_audio": {

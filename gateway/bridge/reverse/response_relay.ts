@@ -77,6 +77,11 @@ export class ResponseRelay implements Translation {
     return this.#outputBytes;
   }
 
+  /** None: the upstream counts once, at the end. */
+  get uncountedBytes(): number {
+    return 0;
+  }
+
   get usage(): TurnUsage {
     return this.#meter.read({
       input: this.#options.inputBytes,

@@ -1,19 +1,27 @@
 /** Settling, releasing and expiring leases in SQLite, each inside one transaction. @module */
 import type { DatabaseSync } from "node:sqlite";
 import { type Amounts, mapAmounts, NOTHING } from "../limits.ts";
-import type { LeaseRef, Settled, SettleInput } from "./ledger.ts";
+import { leaseNotFound, mismatch } from "./checks.ts";
+import type { LeaseRef, Settled, SettleInput, UsageEvent } from "./ledger.ts";
 import { REMEMBERED_PREFIXES } from "./ledger.ts";
 import {
   advance,
   book,
   bookLoosely,
   hold,
+  row,
   rows,
   run,
   type ScopeRow,
   takeBackLoosely,
 } from "./sqlite_book.ts";
-import { deleteEvent, overrunOf, readEventAmounts, writeEvent } from "./sqlite_journal.ts";
+import {
+  deleteEvent,
+  findEvent,
+  overrunOf,
+  readEventAmounts,
+  writeEvent,
+} from "./sqlite_journal.ts";
 import {
   blank,
   checkSame,
@@ -25,28 +33,45 @@ import {
   newestLimit,
   scopesOf,
 } from "./sqlite_lease_rows.ts";
+import type { ScopeCache } from "./sqlite_scope_cache.ts";
 
 /** Settles a lease (see {@linkcode SessionLedger.settle}). */
-export function settle(db: DatabaseSync, input: SettleInput, raw: number): Settled {
+export function settle(
+  db: DatabaseSync,
+  input: SettleInput,
+  raw: number,
+  cache: ScopeCache,
+): Settled {
   const { lease: ref, detail } = input;
   const known = findLease(db, ref.org, ref.leaseId);
   checkSame(known, ref);
-  const scopes = scopesOf(db, ref, raw);
+  const scopes = scopesOf(db, ref, raw, cache);
   if (known?.state === "settled") {
     const booked = readEventAmounts(db, ref.org, ref.leaseId, ref.sessionId);
     return { state: "settled", already: true, late: false, ...booked, limits: limitsOf(scopes) };
   }
-  const lease = known ?? blank(ref, "settled");
-  const actual = input.actual === "held" ? lease.held : input.actual;
+  // The row of a lease is dropped before its line in the journal.
+  const past = known === null ? findEvent(db, ref.org, ref.leaseId, ref.sessionId) : null;
+  if (past !== null && past.keyId !== ref.keyId) throw mismatch(ref);
+  if (past?.expired === false) {
+    const { amounts: actual, overrun } = past;
+    const limits = limitsOf(scopes);
+    return { state: "settled", already: true, late: false, actual, overrun, limits };
+  }
+  if (known === null && past === null && input.ifUnknown === "refuse") throw leaseNotFound();
+  const lease = known ?? withOwner(blank(ref, "settled"), past);
+  const held = past?.amounts ?? lease.held;
+  const actual = input.actual === "held" ? held : input.actual;
   if (known?.state === "open") close(db, known, scopes, actual);
   else if (known?.state === "expired") correct(db, known, scopes, actual);
+  else if (past !== null) correctLoosely(db, scopes, actual, past.amounts);
   else chargeLoosely(db, scopes, actual);
 
   if (known === null) insertLease(db, lease, raw);
   else finish(db, known, "settled", raw);
   const own = scopes.find((scope) => scope.kind === "session");
   if (own !== undefined) remember(db, own, input.remember);
-  const granted = known === null || known.state === "released" ? NOTHING : known.held;
+  const granted = known?.state === "released" ? NOTHING : held;
   const overrun = overrunOf(actual, granted);
   writeEvent(db, {
     id: ref.leaseId,
@@ -80,6 +105,7 @@ export function release(db: DatabaseSync, ref: LeaseRef, raw: number): "released
   const lease = findLease(db, ref.org, ref.leaseId);
   checkSame(lease, ref);
   if (lease === null) {
+    if (findEvent(db, ref.org, ref.leaseId, ref.sessionId) !== null) return "settled";
     insertLease(db, blank(ref, "released"), raw);
     return "released";
   }
@@ -209,6 +235,30 @@ export function chargeLoosely(db: DatabaseSync, scopes: ScopeRow[], actual: Amou
   }
 }
 
+/** Replaces what the journal says was charged, long after: windows have moved on, and what they counted too much stays. */
+function correctLoosely(
+  db: DatabaseSync,
+  scopes: ScopeRow[],
+  actual: Amounts,
+  charged: Amounts,
+): void {
+  const more = mapAmounts((metric) => actual[metric] - charged[metric]);
+  for (const scope of scopes) {
+    advance(db, scope, more);
+    for (const limit of scope.limits) {
+      const amount = more[limit.metric];
+      if (amount > 0n) bookLoosely(db, scope, limit, amount);
+      else if (limit.windowMs === null) takeBackLoosely(db, scope, limit, -amount, scope.now);
+    }
+  }
+}
+
+function withOwner(lease: LeaseRow, past: UsageEvent | null): LeaseRow {
+  if (past === null) return lease;
+  const { user, model, priceVersion } = past;
+  return { ...lease, user, model, priceVersion };
+}
+
 function remember(db: DatabaseSync, scope: ScopeRow, prefixes: SettleInput["remember"]): void {
   for (const { hash, tokens } of prefixes) {
     run(
@@ -219,13 +269,14 @@ function remember(db: DatabaseSync, scope: ScopeRow, prefixes: SettleInput["reme
       tokens,
     );
   }
-  if (prefixes.length === 0) return;
-  run(
-    db,
-    `DELETE FROM prefixes WHERE scope = ? AND no NOT IN
-       (SELECT no FROM prefixes WHERE scope = ? ORDER BY no DESC LIMIT ?)`,
-    scope.no,
-    scope.no,
-    REMEMBERED_PREFIXES,
-  );
+  if (prefixes.length > 0) forgetOldest(db, scope);
+}
+
+function forgetOldest(db: DatabaseSync, scope: ScopeRow): void {
+  while (true) {
+    const sql = "SELECT count(*) AS count, min(no) AS oldest FROM prefixes WHERE scope = ?";
+    const memory = row(db, sql, scope.no);
+    if (Number(memory?.["count"]) <= REMEMBERED_PREFIXES) return;
+    run(db, "DELETE FROM prefixes WHERE no = ?", memory?.["oldest"] ?? null);
+  }
 }
