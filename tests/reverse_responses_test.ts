@@ -1,5 +1,6 @@
 /** A Responses client on an upstream that speaks the Responses API. */
 import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
+import { createSealer, generateSealKey, parseSealKeys } from "../gateway/bridge/seal.ts";
 import { httpError, json } from "./support/chat_replies.ts";
 import type { RawReply, Step } from "./support/raw_http.ts";
 import { RecordingAdmission } from "./support/recording_admission.ts";
@@ -226,4 +227,27 @@ Deno.test("pass-through estimates what was not reported", async () => {
   const events = eventsOfResponse([message("Hello")], { usage: null });
   const { book } = await ask(responsesStream(events), { stream: true });
   assertEquals(book, ["admit lease1", "settle lease1 estimated 5"]);
+});
+
+Deno.test("pass-through takes our own seals out, which no upstream can read, and leaves the upstream's in", async () => {
+  const sealer = createSealer(parseSealKeys(generateSealKey("a")));
+  const scope = { org: "org-a", model: "mock-text" };
+  const seal = (kind: "reasoning" | "compaction") => sealer.seal({ kind, text: "The sum" }, scope);
+  const theirs = { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "gAAAA==" };
+  const user = { type: "message", role: "user", content: "Go on" };
+  await using upstream = await startResponsesUpstream(() => responsesStream(eventsOfResponse([])));
+  await using it = await startGateway({ baseUrl: upstream.baseUrl, upstream: UP, sealer });
+  const input = [
+    { type: "compaction", encrypted_content: seal("compaction") },
+    { type: "compaction", encrypted_content: "gwr1.a.AAAA" },
+    { type: "reasoning", id: "rs_0", summary: [], encrypted_content: seal("reasoning") },
+    theirs,
+    user,
+  ];
+  const response = await it.post(PATH, { ...BODY, input, stream: true });
+  assertEquals(checkStream(parseSseText(await response.text())).status, "completed");
+  const [sum, lost, ...rest] = upstream.requests[0]!.body.input as Rec[];
+  assertStringIncludes(JSON.stringify(sum), "The sum");
+  assertStringIncludes(JSON.stringify(lost), "cannot be read");
+  assertEquals(rest, [theirs, user]);
 });

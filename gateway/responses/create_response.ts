@@ -5,6 +5,7 @@ import { type ClientTraits, clientTraits } from "../bridge/client_traits.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
 import { withoutOldestTurns } from "../bridge/request/oldest_turns.ts";
 import { planTurn, withMaxOutput } from "../bridge/request/plan_turn.ts";
+import type { Sealed } from "../bridge/seal.ts";
 import { streamErrorOf } from "../bridge/upstream_error.ts";
 import { ResponseRelay } from "../bridge/reverse/response_relay.ts";
 import { capped, type ResponsesBody } from "../bridge/reverse/responses_body.ts";
@@ -93,7 +94,11 @@ function planFor(
   services: Services,
 ): { readonly plan: TurnPlan; readonly pass: ResponsesBody | null } {
   if (model.upstream.api === "responses") {
-    const { plan, body } = passResponse(asked, model);
+    const { plan, body } = passResponse(
+      asked,
+      model,
+      (seal) => opened(seal, asked, context, services),
+    );
     return { plan, pass: body };
   }
   const plan = planTurn(asked, {
@@ -106,6 +111,22 @@ function planFor(
     maxOutputTokens: model.config.max_output_tokens,
   });
   return { plan, pass: null };
+}
+
+/** What we sealed, whichever of the models that may serve this request it was sealed for. */
+function opened(
+  seal: string,
+  asked: ResponsesRequest,
+  context: RequestContext,
+  services: Services,
+): Sealed | null {
+  const { models } = context.snapshot;
+  const { org } = context.principal;
+  for (const { upstreamName } of models.withFallbacks(models.resolve(asked.model, 400))) {
+    const sealed = services.sealer?.open(seal, { org, model: upstreamName }) ?? null;
+    if (sealed !== null) return sealed;
+  }
+  return null;
 }
 
 /** Leaves the oldest turns away until the upstream takes the rest, or nothing more can go. */

@@ -4,7 +4,9 @@ import type { TurnPlan } from "../bridge/plan.ts";
 import { responseEcho } from "../bridge/request/echo.ts";
 import { meteringView } from "../bridge/reverse/metering.ts";
 import { noEquivalent } from "../bridge/reverse/refuse.ts";
+import { withoutOwnSeals } from "../bridge/reverse/own_seals.ts";
 import type { ResponsesBody } from "../bridge/reverse/responses_body.ts";
+import type { Sealed } from "../bridge/seal.ts";
 import { chatSize } from "../chat/chat_size.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
 
@@ -15,8 +17,16 @@ export interface PassedResponse {
   readonly plan: TurnPlan;
 }
 
-/** The client's body under the upstream's name for the model. Nothing is kept there unless the client asks for it. */
-export function passResponse(asked: ResponsesRequest, model: ResolvedModel): PassedResponse {
+/**
+ * The client's body under the upstream's name for the model. Nothing is kept there unless the client asks for it.
+ *
+ * @param open gives what a seal of ours holds, or `null`
+ */
+export function passResponse(
+  asked: ResponsesRequest,
+  model: ResolvedModel,
+  open: (seal: string) => Sealed | null,
+): PassedResponse {
   // What goes on after its answer cannot be settled by it.
   if (asked.background === true) throw noEquivalent("background", "'background'");
   const body = {
@@ -25,6 +35,7 @@ export function passResponse(asked: ResponsesRequest, model: ResolvedModel): Pas
     stream: asked.stream === true,
     store: asked.store === true,
   } as unknown as ResponsesBody;
+  if (Array.isArray(body.input)) body.input = withoutOwnSeals(body.input, open);
   const chat = meteringView(body);
   const { bytes, media } = chatSize([chat.messages, chat.tools, chat.response_format]);
   return {
