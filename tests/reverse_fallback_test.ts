@@ -69,6 +69,7 @@ async function start(a: RawReply[], b: RawReply, limit = 1_000_000_000, more: Re
     one,
     two,
     gateway,
+    id,
     ask: (body: Rec, path: string) => gateway.ask(body, { "x-synth-session-id": id }, path),
     async cost() {
       await gateway.settled();
@@ -234,6 +235,12 @@ Deno.test("budget refuses what nothing bounds, before a call, on a Responses ups
   }
   assertEquals(it.two.requests.length, 0);
   assertEquals((await it.cost()).held, 0n);
+  const codex = { "user-agent": "codex_cli_rs/0.169.0", "x-synth-session-id": it.id };
+  const tools = [{ type: "web_search" }, { type: "function", name: "f" }];
+  const served = await it.gateway.ask({ ...INPUT, model: "second", tools }, codex);
+  assertEquals([served.status, served.headers.get("x-bridge-dropped-tools")], [200, "web_search"]);
+  assertEquals(it.two.requests[0]!.body.tools, tools.slice(1));
+  await served.body?.cancel();
   for (
     const body of [
       { tools: [{ type: "namespace", name: "n", tools: [{ type: "function", name: "f" }] }] },

@@ -21,7 +21,7 @@ import {
   startResponsesUpstream,
 } from "./support/scripted_responses_upstream.ts";
 import { parseSseText } from "./support/sse_text.ts";
-import { startGateway } from "./support/test_gateway.ts";
+import { ImpatientClock, startGateway, type TestGatewayOptions } from "./support/test_gateway.ts";
 
 const UP = { api: "responses" };
 const BODY = { model: "renamed", input: "Say hi" };
@@ -46,9 +46,15 @@ async function ask(
   reply: RawReply,
   body: Rec = {},
   admission: RecordingAdmission = new RecordingAdmission(),
+  given: Partial<TestGatewayOptions> = {},
 ): Promise<Got> {
   await using upstream = await startResponsesUpstream(() => reply);
-  await using it = await startGateway({ baseUrl: upstream.baseUrl, upstream: UP, admission });
+  await using it = await startGateway({
+    baseUrl: upstream.baseUrl,
+    upstream: UP,
+    admission,
+    ...given,
+  });
   const response = await it.post(PATH, { ...BODY, ...body });
   const raw = await response.text();
   const { status, headers } = response;
@@ -128,7 +134,9 @@ for (const fault of [null, "cut", "reset"] as const) {
     for (let n = 0; n < events.length; n++) {
       const steps: Step[] = events.slice(0, n).map(eventFrame);
       if (fault !== null) steps.push({ fault });
-      const { raw, status, book } = await ask(responsesSse(steps), { stream: true });
+      const { raw, status, book } = await ask(responsesSse(steps), { stream: true }, undefined, {
+        clock: new ImpatientClock(),
+      });
       assertEquals(status, 200, raw);
       const last = checkStream(parseSseText(raw));
       assertEquals([last.status, (last.error as Rec).code], ["failed", "server_error"]);
@@ -250,4 +258,34 @@ Deno.test("pass-through takes our own seals out, which no upstream can read, and
   assertStringIncludes(JSON.stringify(sum), "The sum");
   assertStringIncludes(JSON.stringify(lost), "cannot be read");
   assertEquals(rest, [theirs, user]);
+});
+
+Deno.test("pass-through and reverse use a connection again whose answer is complete", async () => {
+  const ports: number[] = [];
+  const body = eventsOfResponse([message("Hi")]).map(eventFrame).join("");
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async (request, info) => {
+      ports.push(info.remoteAddr.port);
+      await request.body?.cancel();
+      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+    },
+  );
+  const baseUrl = `http://127.0.0.1:${server.addr.port}/v1`;
+  await using it = await startGateway({ baseUrl, upstream: UP });
+  const chat = { model: "renamed", stream: true, messages: [{ role: "user", content: "hi" }] };
+  for (
+    const [path, asked] of [[PATH, { ...BODY, stream: true }], ["/v1/chat/completions", chat], [
+      PATH,
+      { ...BODY, stream: true },
+    ]] as const
+  ) {
+    const response = await it.post(path, asked);
+    assertEquals(response.status, 200);
+    await response.text();
+  }
+  // The next request may overtake the end of the connection before.
+  assert(new Set(ports).size < ports.length, ports.join());
+  await it.gateway.drain(0);
+  await server.shutdown();
 });

@@ -61,6 +61,10 @@ export class ReverseTranslation implements Translation, ChatSink {
     return this.#machine.done;
   }
 
+  get complete(): boolean {
+    return this.#machine.outcome === "completed";
+  }
+
   get started(): boolean {
     return this.#machine.outputBytes > 0;
   }

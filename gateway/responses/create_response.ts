@@ -27,6 +27,7 @@ import { failedResponseError } from "../turn/turn_error.ts";
 import { STREAM_HEADERS, turnStream } from "../turn/turn_stream.ts";
 import { budgetMessage } from "./budget_message.ts";
 import { failedStream } from "./failed_stream.ts";
+import { withoutHostedTools } from "./hosted_tools.ts";
 import { passResponse } from "./pass_response.ts";
 import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
 
@@ -61,20 +62,29 @@ async function answerOf(
 ): Promise<Answered> {
   const client = clientTraits(context.request.headers);
   let making: ResponseTranslationOptions | null = null;
+  const attempt = (
+    asked: ResponsesRequest,
+    one: ResolvedModel,
+    dropped: readonly string[],
+  ): Promise<Answered | FailedAttempt<Answered>> => {
+    const { plan: planned, pass } = planFor(asked, one, client, context, services);
+    const plan = dropped.length === 0 ? planned : { ...planned, droppedTools: dropped };
+    const { clock, principal: { org } } = context;
+    const stream = asked.stream === true;
+    const own = { plan, clock, org, sealer: services.sealer, stream };
+    making ??= own;
+    const request = admissionRequest(asked, plan, one, client, context);
+    return answer(context, services, own, request, pass);
+  };
   try {
-    return await firstServing<Answered>(context, model, (one) => {
-      const { plan, pass } = planFor(asked, one, client, context, services);
-      const { clock, principal: { org } } = context;
-      const stream = asked.stream === true;
-      const own = { plan, clock, org, sealer: services.sealer, stream };
-      making ??= own;
-      return answer(
-        context,
-        services,
-        own,
-        admissionRequest(asked, plan, one, client, context),
-        pass,
-      );
+    return await firstServing<Answered>(context, model, async (one) => {
+      try {
+        return await attempt(asked, one, []);
+      } catch (error) {
+        const less = one.upstream.api === "chat" ? null : withoutHostedTools(asked, client, error);
+        if (less === null) throw error;
+        return await attempt(less.asked, one, less.dropped);
+      }
     });
   } catch (error) {
     // As the answer to a compaction the words would become the history.

@@ -14,6 +14,8 @@ export interface Translation {
   keepalive(): void;
   /** Whether the last event is out. */
   readonly done: boolean;
+  /** The upstream has said all, in an API without `[DONE]`: its connection is at its end, and can be used again. */
+  readonly complete?: boolean;
   /** Whether the model has begun to answer. */
   readonly started: boolean;
   /** UTF-8 bytes that the model generated. */

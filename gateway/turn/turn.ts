@@ -149,7 +149,7 @@ export class Turn {
     context.signal.removeEventListener("abort", this.#onAbort);
     const now = Math.floor(this.#clock.now() / 1000);
     this.#translation.finish({ ...(this.#stop ?? { reason: "done" }), now });
-    if (this.#sawDone) void linger(source, this.#clock);
+    if (this.#sawDone || this.#translation.complete === true) void linger(source, this.#clock);
     else source.cancel();
     const { usage, outputBytes, uncountedBytes } = this.#translation;
     Object.assign(context.fields, this.#translation.outcome());

@@ -80,14 +80,15 @@ type SeenTool = NonNullable<ChatRequest["tools"]>[number];
 
 /** A tool of the client counts as a function; one that the upstream runs keeps its type, and is refused for that. */
 function seenTool(tool: unknown): SeenTool {
-  const seen = clientRuns(tool) ? { declared: tool, type: "function" } : tool;
+  const seen = runsAtClient(tool) ? { declared: tool, type: "function" } : tool;
   return seen as SeenTool;
 }
 
-function clientRuns(value: unknown): boolean {
+/** Whether a tool costs no more than its declaration: the upstream does not run it. */
+export function runsAtClient(value: unknown): boolean {
   const tool = asFields(value);
   const type = asText(tool?.type);
-  if (type === "namespace") return Array.isArray(tool?.tools) && tool.tools.every(clientRuns);
+  if (type === "namespace") return Array.isArray(tool?.tools) && tool.tools.every(runsAtClient);
   if (type === "tool_search") return tool?.execution === "client";
   if (type === "shell") return asFields(tool?.environment)?.type === "local";
   return CLIENT_TOOLS.has(type);
@@ -104,7 +105,7 @@ function seenItem(item: Fields, param: string, view: ChatRequest): ChatMessage {
     return parted("tool", output, rest);
   }
   const tools = type === "additional_tools" || type === "tool_search_output" ? item.tools : null;
-  const known = Array.isArray(tools) ? tools.every(clientRuns) : OWN_WORDS.has(type);
+  const known = Array.isArray(tools) ? tools.every(runsAtClient) : OWN_WORDS.has(type);
   if (!known) view[`${param}.${type}`] = true;
   return {
     role: tools === null ? "assistant" : "user",

@@ -69,6 +69,10 @@ export class ResponseRelay implements Translation {
     return this.#final !== null;
   }
 
+  get complete(): boolean {
+    return this.#final?.status === "completed";
+  }
+
   get started(): boolean {
     return this.#outputBytes > 0;
   }
