@@ -145,11 +145,13 @@ async function keep(
   origin: string,
   given: HandshakeKeys,
 ): Promise<void> {
+  // One that was made here stays: task apps may use it.
+  const there = given.environmentKey === null ? await readCredentials(context, paths) : null;
   await writeCredentials(paths, {
     v: 1,
     backend: origin,
     synth_api_key: given.synthKey,
-    environment_api_key: given.environmentKey,
+    environment_api_key: given.environmentKey ?? there?.environment_api_key ?? null,
   });
   const keys: [string, string, string][] = [[
     "SYNTH_API_KEY",
