@@ -22,8 +22,14 @@ export interface SealedCompaction {
   readonly text: string;
 }
 
+/** What the gateway keeps in its own store, unreadable to who reads that. */
+export interface SealedDocument {
+  readonly kind: "document";
+  readonly text: string;
+}
+
 /** What can be sealed. */
-export type Sealed = SealedReasoning | SealedCompaction;
+export type Sealed = SealedReasoning | SealedCompaction | SealedDocument;
 
 /** Whom a seal is for; one that was made for another does not open. */
 export interface SealScope {
@@ -168,7 +174,7 @@ function asSealed(value: unknown): Sealed | null {
   if (typeof value !== "object" || value === null) return null;
   const { kind, text, details } = value as { kind?: unknown; text?: unknown; details?: unknown };
   if (typeof text !== "string") return null;
-  if (kind === "compaction") return { kind, text };
+  if (kind === "compaction" || kind === "document") return { kind, text };
   if (kind !== "reasoning") return null;
   return Array.isArray(details) ? { kind, text, details } : { kind, text };
 }
