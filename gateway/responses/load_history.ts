@@ -9,7 +9,7 @@ import type { ResponseStore, StoredResponse } from "./response_store.ts";
 export interface History {
   /** Input and output of the responses before, in order. */
   readonly items: readonly InputItem[];
-  /** Ids of the responses that `items` are from, the oldest first. */
+  /** What the response to be made has as its `ancestors`. */
   readonly ancestors: readonly string[];
   /** Items that the input may refer to, by id. */
   readonly references: ReadonlyMap<string, InputItem>;
@@ -17,8 +17,8 @@ export interface History {
 
 /** Responses a chain may have. */
 const MAX_CHAIN = 4096;
-/** Responses that are read at once. */
-const BATCH = 128;
+/** Ancestors that one response names, read at once. */
+const BLOCK = 128;
 /** Items a history may have. */
 const MAX_ITEMS = 100_000;
 /** Other responses that the references of one input may reach into. */
@@ -52,19 +52,26 @@ export async function loadHistory(
   const last = parent ?? loaded[0] ?? null;
   if (last === null) throw notFound(previous);
   if (last.response.status === "failed") throw failed(previous);
-  const items: InputItem[] = [];
-  const before = isCompaction(last) ? [] : last.ancestors;
-  if (before.length >= MAX_CHAIN) throw tooLong();
-  for (let from = 0; from < before.length; from += BATCH) {
-    const ids = before.slice(from, from + BATCH);
-    const batch = await store.load(org, ids);
-    batch.forEach((one, i) => {
-      if (one === null) throw notFound(previous, ids[i]);
-      append(items, one);
-    });
+  const chain = [last];
+  while (!isCompaction(chain[0]!) && chain[0]!.ancestors.length > 0) {
+    const ids = chain[0]!.ancestors;
+    const block = await store.load(org, ids);
+    const found = block.map((one, i) => one ?? missing(previous, ids[i]));
+    chain.unshift(...found);
+    if (chain.length > MAX_CHAIN) throw tooLong();
   }
-  append(items, last);
-  return { items, ancestors: [...before, last.response.id], references };
+  const items: InputItem[] = [];
+  for (const one of chain) append(items, one);
+  return { items, ancestors: ancestorsAfter(last), references };
+}
+
+/** What the response behind `last` names: a block begins anew when it is full, and its first leads to the one before. */
+function ancestorsAfter({ response: { id }, ancestors }: StoredResponse): string[] {
+  return ancestors.length < BLOCK ? [...ancestors, id] : [id];
+}
+
+function missing(previous: string, id: string | undefined): never {
+  throw notFound(previous, id);
 }
 
 /** The error for a response that this org does not have. */

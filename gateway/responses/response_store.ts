@@ -12,7 +12,7 @@ export interface StoredResponse {
   readonly response: ResponseObject;
   /** The input of this turn alone; every item has an id. */
   readonly input: readonly InputItem[];
-  /** The responses before this one, the oldest first, as far as they count. */
+  /** Responses before this one, the oldest first, at most a block of them; the first one's ancestors go on. */
   readonly ancestors: readonly string[];
   /** The session that paid. */
   readonly session: string | null;
