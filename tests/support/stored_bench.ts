@@ -84,7 +84,7 @@ export async function storedBench(
 ): Promise<StoredBench> {
   const stack = new AsyncDisposableStack();
   const upstream = stack.use(await startUpstream());
-  const clock = new FakeClock();
+  const clock = new FakeClock(Date.now());
   let inner: DocumentStore;
   if (kind === "SQLite") {
     const dir = await Deno.makeTempDir();
