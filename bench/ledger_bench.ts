@@ -96,37 +96,37 @@ export async function benchLedger(
   ];
 }
 
-async function main(stores: readonly string[]): Promise<LedgerFigure[]> {
-  const figures: LedgerFigure[] = [];
+async function print(figures: readonly LedgerFigure[]): Promise<void> {
+  const lines = figures.map((figure) => `${JSON.stringify(figure)}\n`).join("");
+  await Deno.stdout.write(new TextEncoder().encode(lines));
+}
+
+async function main(stores: readonly string[]): Promise<void> {
   if (stores.includes("sqlite")) {
     const dir = await Deno.makeTempDir({ prefix: "synth-bench-" });
     const ledger = await openSqliteLedger({ path: `${dir}/ledger.db` });
-    figures.push(...await benchLedger("sqlite", ledger));
+    await print(await benchLedger("sqlite", ledger));
     await ledger.close();
     await Deno.remove(dir, { recursive: true });
   }
-  if (stores.includes("redis") || stores.includes("upstash")) {
-    await using redis = await startRedis();
-    if (stores.includes("redis")) {
-      const ledger = new RedisLedger(new RespTransport({ url: redis.url }));
-      figures.push(...await benchLedger("redis", ledger));
-      await ledger.close();
-      await redis.cli("FLUSHALL");
-    }
-    if (stores.includes("upstash")) {
-      await using proxy = await startUpstashProxy(redis.url);
-      const ledger = new RedisLedger(
-        new UpstashTransport({ url: proxy.url, token: proxy.token, deadlineMs: 10_000 }),
-      );
-      figures.push(...await benchLedger("upstash", ledger));
-      await ledger.close();
-    }
+  if (!stores.includes("redis") && !stores.includes("upstash")) return;
+  await using redis = await startRedis();
+  if (stores.includes("redis")) {
+    const ledger = new RedisLedger(new RespTransport({ url: redis.url }));
+    await print(await benchLedger("redis", ledger));
+    await ledger.close();
+    await redis.cli("FLUSHALL");
   }
-  return figures;
+  if (stores.includes("upstash")) {
+    await using proxy = await startUpstashProxy(redis.url);
+    const ledger = new RedisLedger(
+      new UpstashTransport({ url: proxy.url, token: proxy.token, deadlineMs: 10_000 }),
+    );
+    await print(await benchLedger("upstash", ledger));
+    await ledger.close();
+  }
 }
 
 if (import.meta.main) {
-  const wanted = Deno.args.length > 0 ? Deno.args : ["sqlite", "redis", "upstash"];
-  const lines = (await main(wanted)).map((figure) => JSON.stringify(figure));
-  await Deno.stdout.write(new TextEncoder().encode(`${lines.join("\n")}\n`));
+  await main(Deno.args.length > 0 ? Deno.args : ["sqlite", "redis", "upstash"]);
 }

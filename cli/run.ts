@@ -14,8 +14,11 @@ import { codexCommand, opencodeCommand } from "./commands/agents.ts";
 import { balanceCommand } from "./commands/balance.ts";
 import { completionsCommand } from "./commands/complete.ts";
 import { configRoutes } from "./commands/config.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { keysRoutes } from "./commands/keys.ts";
 import { sessionRoutes } from "./commands/session.ts";
+import { setupCommand } from "./commands/setup.ts";
+import { stateRoutes } from "./commands/state.ts";
 import { statusRoutes } from "./commands/status.ts";
 import { upCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
@@ -31,6 +34,9 @@ const root = buildRouteMap<string, CliContext>({
     balance: balanceCommand,
     keys: keysRoutes,
     config: configRoutes,
+    setup: setupCommand,
+    state: stateRoutes,
+    doctor: doctorCommand,
     completions: completionsCommand,
     version: versionCommand,
   },

@@ -79,14 +79,33 @@ const SECRET_ENDINGS = [
   "signature",
 ];
 
+/** Answers that were given: a log asks about the same two dozen names for every request. */
+const secretNames: Map<string, boolean> = new Map();
+const MAX_SECRET_NAMES = 1000;
+
 /** Whether something of this name is a secret: `authorization`, `x-api-key`, `OPENAI_API_KEY`, `refreshToken`, `Set-Cookie` ... */
 export function isSecretName(name: string): boolean {
-  const plain = name.slice(-64).toLowerCase().replace(/[^a-z0-9]/g, "");
-  return SECRET_ENDINGS.some((ending) => plain.endsWith(ending));
+  const end = name.slice(-64);
+  const known = secretNames.get(end);
+  if (known !== undefined) return known;
+  const plain = end.toLowerCase().replace(/[^a-z0-9]/g, "");
+  const secret = SECRET_ENDINGS.some((ending) => plain.endsWith(ending));
+  // Strangers can invent names.
+  if (secretNames.size >= MAX_SECRET_NAMES) secretNames.clear();
+  secretNames.set(end, secret);
+  return secret;
 }
+
+/** A text of nothing but letters, digits, `_` and `/`, such as an id or a route: of all the patterns only those of keys fit into it. */
+const PLAIN = /^[A-Za-z0-9_/]*$/;
+/** No key of such a text is shorter than this: `r8_` and 16 characters. */
+const MIN_PLAIN_KEY = 19;
 
 /** Masks bearer tokens, keys of known shapes, URL userinfo, and values that stand behind a telling name. */
 export function redactText(text: string): string {
+  if (PLAIN.test(text)) {
+    return text.length < MIN_PLAIN_KEY ? text : text.replace(KEY_SHAPES, REDACTED);
+  }
   return redactAssignments(
     text.replace(PEM, REDACTED)
       .replace(URL_USERINFO, `://${REDACTED}@`)

@@ -92,6 +92,51 @@ Deno.test("gateway keeps the cap when both of its names are refused", async () =
   );
 });
 
+Deno.test("gateway does not let an error that quotes one client change the requests of others", async () => {
+  // A server that quotes the request, and knows but one of the names of the cap.
+  const echo = (body: Record<string, unknown>) => httpError(400, `Invalid user: ${body["user"]}`);
+  await using upstream = await startUpstream({
+    reply: ({ body }) => typeof body.user === "string" ? echo({ ...body }) : HELLO,
+  });
+  await using it = await startGateway({ baseUrl: upstream.baseUrl });
+  const ask = async (more: Record<string, unknown>): Promise<void> => {
+    const messages = [{ role: "user", content: "hi" }];
+    const body = { model: BODY.model, messages, stream: true, max_tokens: 99, ...more };
+    await (await it.post("/v1/chat/completions", body)).body?.cancel();
+  };
+  await ask({ user: "unsupported max_tokens, unknown stream_options" });
+  await ask({});
+  const last = upstream.requests.at(-1)!.body;
+  assertEquals([last.max_tokens, last.max_completion_tokens], [99, undefined]);
+  assert("stream_options" in last);
+  assertEquals(upstream.problems.splice(0).length, 2, "the checker misses stream_options");
+});
+
+Deno.test("gateway finds out about several parameters in one request, and keeps a cap whose value is refused", async () => {
+  await using upstream = await startUpstream({
+    reply: ({ body }) =>
+      "stream_options" in body
+        ? httpError(400, "Unsupported parameter: 'stream_options'")
+        : "parallel_tool_calls" in body
+        ? httpError(400, "Unsupported parameter: 'parallel_tool_calls'")
+        : Number(body.max_tokens) > 1000
+        ? httpError(400, "max_tokens is too large: this model does not support more than 1000")
+        : HELLO,
+  });
+  await using it = await startGateway({ baseUrl: upstream.baseUrl });
+  const ask = async (max_tokens: number): Promise<number> => {
+    const messages = [{ role: "user", content: "hi" }];
+    const body = { model: BODY.model, messages, stream: true, parallel_tool_calls: true };
+    const response = await it.post("/v1/chat/completions", { ...body, max_tokens });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals([await ask(99), upstream.requests.length], [200, 3]);
+  assertEquals([await ask(5000), upstream.requests.length], [400, 4]);
+  assertEquals(upstream.requests.at(-1)!.body.max_tokens, 5000);
+  upstream.problems.splice(0);
+});
+
 Deno.test("gateway sends an upstream its own headers and none of the client's", async () => {
   await using upstream = await startUpstream({ reply: () => HELLO });
   await using it = await startGateway({

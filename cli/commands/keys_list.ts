@@ -13,13 +13,13 @@ export interface KeyListFlags extends ClientFlags {
 
 const COLUMNS: readonly Column[] = [
   { title: "KEY" },
-  { title: "HINT" },
+  { title: "HINT", drop: 2 },
   { title: "STATUS" },
   { title: "NAME", cut: 4 },
   { title: "USER", cut: 3 },
   { title: "SCOPES", cut: 2 },
-  { title: "LIMITS", cut: 1 },
-  { title: "EXPIRES (UTC)", cut: 0 },
+  { title: "LIMITS", drop: 3 },
+  { title: "EXPIRES (UTC)", drop: 1 },
 ];
 
 /** Lists keys. */

@@ -19,7 +19,7 @@ const COLUMNS: readonly Column[] = [
   { title: "USED", right: true },
   { title: "LEFT", cut: 3 },
   { title: "TYPE", cut: 2 },
-  { title: "CREATED (UTC)", cut: 1 },
+  { title: "CREATED (UTC)", drop: 1 },
 ];
 
 /** Lists sessions. */

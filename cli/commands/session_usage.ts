@@ -17,7 +17,7 @@ const COLUMNS: readonly Column[] = [
   { title: "TIME (UTC)" },
   { title: "MODEL", cut: 2 },
   { title: "INPUT", right: true },
-  { title: "CACHED", right: true },
+  { title: "CACHED", right: true, drop: 1 },
   { title: "OUTPUT", right: true },
   { title: "COST", right: true },
   { title: "NOTE", cut: 1 },

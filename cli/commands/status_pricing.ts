@@ -13,7 +13,7 @@ export interface PricingFlags extends ClientFlags {
 
 const COLUMNS: readonly Column[] = [
   { title: "MODEL", cut: 3 },
-  { title: "UPSTREAM", cut: 1 },
+  { title: "UPSTREAM", drop: 1 },
   { title: "INPUT", right: true },
   { title: "CACHED", right: true },
   { title: "OUTPUT", right: true },

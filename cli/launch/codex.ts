@@ -37,7 +37,7 @@ function checkArgs(args: readonly string[]): void {
     if (name === "--oss" || name === "--local-provider" || name === "--remote") {
       refuse("Codex", name, "its requests would not go through the gateway");
     }
-    if ((name === "-c" || name === "--config") && ROUTES.test(value.trim())) {
+    if ((name === "-c" || name === "--config") && ROUTES.test(value.replace(/["'\s]/g, ""))) {
       refuse("Codex", `${name} ${value.split("=", 1)[0]}`, "synth sets where requests go");
     }
     if (name === "-m" || name === "--model") {

@@ -10,6 +10,8 @@ export interface Column {
   readonly right?: boolean;
   /** May be cut when the terminal is narrow; the lowest number first. Without one the column is never cut. */
   readonly cut?: number;
+  /** May be left out when the terminal is narrow, before any is cut; the lowest number first. */
+  readonly drop?: number;
 }
 
 const GAP = 2;
@@ -21,20 +23,31 @@ export function grid(
   rows: readonly (readonly string[])[],
   stream: Pick<Stream, "columns" | "getColorDepth">,
 ): string {
-  const cells = rows.map((row) => columns.map((_, i) => clean(row[i] ?? "")));
-  const widths = columns.map(({ title }, i) =>
-    Math.max(unicodeWidth(title), ...cells.map((row) => unicodeWidth(row[i] ?? "")))
-  );
-  fit(columns, widths, stream.columns());
-  const line = (row: readonly string[]): string =>
-    columns.map((column, i) => {
-      const width = widths[i] ?? 0;
-      const text = cutTo(row[i] ?? "", width);
-      const space = " ".repeat(width - unicodeWidth(text));
-      return column.right === true ? space + text : text + space;
+  const all: Sized[] = columns.map((column, i) => {
+    const cells = rows.map((row) => clean(row[i] ?? ""));
+    return { column, cells, width: widest([column.title, ...cells]) };
+  });
+  const shown = fit(all, stream.columns());
+  const line = (cellOf: (sized: Sized) => string): string =>
+    shown.map((sized) => {
+      const text = cutTo(cellOf(sized), sized.width);
+      const space = " ".repeat(sized.width - unicodeWidth(text));
+      return sized.column.right === true ? space + text : text + space;
     }).join(" ".repeat(GAP)).trimEnd();
-  const header = bold(line(columns.map(({ title }) => title)), stream);
-  return [header, ...cells.map(line)].map((text) => `${text}\n`).join("");
+  const header = bold(line(({ column }) => column.title), stream);
+  const body = rows.map((_, n) => line(({ cells }) => cells[n] ?? ""));
+  return [header, ...body].map((text) => `${text}\n`).join("");
+}
+
+/** A column with its cells. */
+interface Sized {
+  readonly column: Column;
+  readonly cells: readonly string[];
+  width: number;
+}
+
+function widest(texts: readonly string[]): number {
+  return texts.reduce((most, text) => Math.max(most, unicodeWidth(text)), 0);
 }
 
 /** Cuts a text to a number of columns, with an ellipsis. */
@@ -57,17 +70,24 @@ export function clean(text: string): string {
   return text.replace(/[\x00-\x1f\x7f-\x9f]/g, " ");
 }
 
-function fit(columns: readonly Column[], widths: number[], terminal: number | null): void {
-  if (terminal === null) return;
-  let over = widths.reduce((sum, width) => sum + width, GAP * (widths.length - 1)) - terminal;
-  const order = columns.map((column, i) => ({ i, cut: column.cut })).filter((one) =>
-    one.cut !== undefined
-  ).sort((a, b) => (a.cut ?? 0) - (b.cut ?? 0));
-  for (const { i } of order) {
-    if (over <= 0) return;
-    const width = widths[i] ?? 0;
-    const less = Math.min(over, Math.max(0, width - SMALLEST));
-    widths[i] = width - less;
-    over -= less;
+/** The columns that are shown, no wider together than the terminal where that can be. */
+function fit(all: readonly Sized[], terminal: number | null): readonly Sized[] {
+  if (terminal === null) return all;
+  let shown = [...all];
+  const over = (): number =>
+    shown.reduce((sum, { width }) => sum + width, GAP * (shown.length - 1)) - terminal;
+  for (const sized of ordered(all, "drop")) {
+    if (over() <= 0) return shown;
+    shown = shown.filter((one) => one !== sized);
   }
+  for (const sized of ordered(shown, "cut")) {
+    sized.width -= Math.min(Math.max(0, over()), Math.max(0, sized.width - SMALLEST));
+  }
+  return shown;
+}
+
+function ordered(all: readonly Sized[], by: "cut" | "drop"): Sized[] {
+  return all.filter(({ column }) => column[by] !== undefined).sort((a, b) =>
+    (a.column[by] ?? 0) - (b.column[by] ?? 0)
+  );
 }

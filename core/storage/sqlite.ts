@@ -34,8 +34,11 @@ export interface SqliteStore {
    * Runs `fn` inside `BEGIN IMMEDIATE`. Calls that arrive in one turn of the event loop share one transaction (each in
    * its own savepoint: one that throws undoes itself alone). Busy: retried with jitter, asynchronously, until the deadline, then
    * a `SynthError` of code `store_unavailable`. `fn` is synchronous and may run more than once.
+   *
+   * `epoch` is the same object for as long as nothing but writes of this store that succeeded have changed the file: what one write
+   * has read then still holds for the next, except for what writes between them changed.
    */
-  write<T>(fn: (db: DatabaseSync) => T): Promise<T>;
+  write<T>(fn: (db: DatabaseSync, epoch: object) => T): Promise<T>;
   /** Runs `fn` on a consistent snapshot. `fn` is synchronous and only reads. */
   read<T>(fn: (db: DatabaseSync) => T): T;
   /** Waits for the writes that were accepted, then closes the file. Later calls fail with `store_unavailable`. */

@@ -8,11 +8,17 @@ import { statement } from "./sqlite_statements.ts";
 
 /** More than this many writes are spread over several transactions, so that the event loop breathes. */
 const MAX_BATCH = 256;
+/** Longest rest after a transaction that several writes shared, in milliseconds. */
+const MAX_REST_MS = 8;
+/** Below this a disk is fast enough to be asked again at once. */
+const MIN_REST_MS = 0.3;
 /** Longest pause between two tries for the lock, in milliseconds. */
 const MAX_PAUSE_MS = 40;
 
+type SqliteWrite = (db: DatabaseSync, epoch: object) => unknown;
+
 interface PendingWrite {
-  readonly run: (db: DatabaseSync) => unknown;
+  readonly run: SqliteWrite;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   /** On the monotonic clock. */
@@ -43,6 +49,13 @@ export class SqliteFile implements SqliteStore {
   #queue: PendingWrite[] = [];
   #scheduled = false;
   #tries = 0;
+  /** How long the last commit waited for the disk, in milliseconds. */
+  #commitMs = 0;
+  /** On the monotonic clock: until then writes gather. */
+  #restUntil = -Infinity;
+  #epoch: object = {};
+  /** SQLite's count of what other connections have committed. */
+  #dataVersion: unknown = null;
   #closing: Promise<void> | null = null;
   #drained: (() => void) | null = null;
 
@@ -51,7 +64,7 @@ export class SqliteFile implements SqliteStore {
     this.#options = options;
   }
 
-  write<T>(fn: (db: DatabaseSync) => T): Promise<T> {
+  write<T>(fn: (db: DatabaseSync, epoch: object) => T): Promise<T> {
     if (this.#closing !== null) return Promise.reject(this.#closed());
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({
@@ -125,8 +138,18 @@ export class SqliteFile implements SqliteStore {
       this.#scheduled = false;
       this.#flush();
     };
-    if (pauseMs === null) setImmediate(flush);
-    else this.#options.clock.after(pauseMs, flush);
+    const pause = pauseMs ?? this.#restUntil - this.#options.clock.monotonic();
+    if (pause > 0) this.#options.clock.after(pause, flush);
+    else setImmediate(flush);
+  }
+
+  /**
+   * A commit holds up the event loop until the disk has it, be it for one write or for a hundred. Where several come at a time, the next
+   * transaction begins after a rest as long as that wait, so that more of them share it; a write that comes alone never waits.
+   */
+  #rest(writes: number): void {
+    if (writes < 2 || this.#commitMs < MIN_REST_MS) return;
+    this.#restUntil = this.#options.clock.monotonic() + Math.min(MAX_REST_MS, this.#commitMs);
   }
 
   #flush(): void {
@@ -141,6 +164,7 @@ export class SqliteFile implements SqliteStore {
     }
     if (busy.length > 0) this.#waitForLock(busy);
     else this.#tries = 0;
+    this.#rest(batch.length);
     if (this.#queue.length > 0) this.#schedule(busy.length > 0 ? this.#pause() : null);
     else this.#drained?.();
   }
@@ -178,8 +202,11 @@ export class SqliteFile implements SqliteStore {
     const db = this.#db;
     try {
       statement(db, "BEGIN IMMEDIATE").run();
+      this.#noteOthers();
       const outcomes = batch.map((write) => this.#runOne(write, batch.length > 1));
+      const before = this.#options.clock.monotonic();
       statement(db, "COMMIT").run();
+      this.#commitMs = this.#options.clock.monotonic() - before;
       return { kind: "done", outcomes };
     } catch (error) {
       this.#rollback();
@@ -187,16 +214,25 @@ export class SqliteFile implements SqliteStore {
     }
   }
 
+  /** With the lock held: others may have written since. */
+  #noteOthers(): void {
+    const version = statement(this.#db, "PRAGMA data_version").get()?.["data_version"];
+    if (version === this.#dataVersion) return;
+    this.#dataVersion = version;
+    this.#epoch = {};
+  }
+
   /** Runs one write. Throws what ends the whole transaction; what ends only this write is an outcome. */
   #runOne(write: PendingWrite, shared: boolean): Outcome {
     const db = this.#db;
-    if (!shared) return { ok: true, value: runSync(write.run, db) };
+    if (!shared) return { ok: true, value: this.#runSync(write.run) };
     statement(db, "SAVEPOINT one_write").run();
     try {
-      const value = runSync(write.run, db);
+      const value = this.#runSync(write.run);
       statement(db, "RELEASE one_write").run();
       return { ok: true, value };
     } catch (error) {
+      this.#epoch = {};
       if (!db.isTransaction || sqliteTrouble(error) === "busy") throw error;
       statement(db, "ROLLBACK TO one_write").run();
       statement(db, "RELEASE one_write").run();
@@ -204,21 +240,22 @@ export class SqliteFile implements SqliteStore {
     }
   }
 
+  #runSync(run: SqliteWrite): unknown {
+    const value = run(this.#db, this.#epoch);
+    if (value instanceof Promise) {
+      value.catch(() => {});
+      throw new TypeError("A write must be synchronous: it returned a promise");
+    }
+    return value;
+  }
+
   /** SQLite may have rolled back by itself (disk full); if this fails, the next transaction tries again. */
   #rollback(): void {
+    this.#epoch = {};
     try {
       if (this.#db.isTransaction) statement(this.#db, "ROLLBACK").run();
     } catch {
       // The error that led here is the one to report.
     }
   }
-}
-
-function runSync(fn: (db: DatabaseSync) => unknown, db: DatabaseSync): unknown {
-  const value = fn(db);
-  if (value instanceof Promise) {
-    value.catch(() => {});
-    throw new TypeError("A write must be synchronous: it returned a promise");
-  }
-  return value;
 }

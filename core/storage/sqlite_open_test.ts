@@ -287,3 +287,32 @@ function pairsIn(path: string): unknown[][] {
   db.close();
   return rows.map((row) => [row["n"], row["half"]]);
 }
+
+Deno.test("write tells by the epoch whether what was read before still holds", () =>
+  inFolder(async (path) => {
+    const store = await open(path);
+    const other = await open(path);
+    const epochOf = (): Promise<object> => store.write((_, epoch) => epoch);
+    const first = await epochOf();
+    await add(store, 1);
+    numbers(store);
+    assert(await epochOf() === first, "own writes and reads change nothing");
+    await add(other, 2);
+    const second = await epochOf();
+    assert(second !== first, "another connection has written");
+    await assertRejects(() => add(store, 1));
+    const third = await epochOf();
+    assert(third !== second, "a write alone was undone");
+    const outcomes = await Promise.allSettled([add(store, 3), add(store, 3), epochOf(), epochOf()]);
+    assertEquals(outcomes.map(({ status }) => status), [
+      "fulfilled",
+      "rejected",
+      "fulfilled",
+      "fulfilled",
+    ]);
+    const [, , fourth, fifth] = outcomes.map((one) => one.status === "fulfilled" && one.value);
+    assert(fourth !== third, "a write among others was undone");
+    assert(fifth === fourth);
+    await store.close();
+    await other.close();
+  }));

@@ -42,6 +42,10 @@ export class ChatRelay implements Translation {
     return this.#outputBytes;
   }
 
+  get uncountedBytes(): number {
+    return this.#finish === null ? this.#meter.uncounted(this.#outputBytes) : 0;
+  }
+
   get usage(): TurnUsage {
     return this.#meter.read({
       input: this.#inputBytes,
@@ -61,13 +65,13 @@ export class ChatRelay implements Translation {
     const chunk = parsed(data);
     // What is no chunk is no use to a Chat client either.
     if (chunk === null) return;
+    this.#meter.take(chunk.usage, this.#outputBytes);
+    this.#meter.take(asFields(chunk.x_groq)?.usage, this.#outputBytes);
     if (errorOfChunk(chunk) !== null) {
       this.#pending += encodeSseData(chunk);
       this.#done = true;
       return;
     }
-    this.#meter.take(chunk.usage);
-    this.#meter.take(asFields(chunk.x_groq)?.usage);
     const choices = Array.isArray(chunk.choices) ? chunk.choices : [];
     for (const choice of choices) this.#weigh(asFields(choice));
     if (choices.length === 0 && asFields(chunk.usage) !== null && !this.#showUsage) return;

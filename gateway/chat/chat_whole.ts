@@ -1,7 +1,7 @@
 /** A Chat answer that is one JSON body. @module */
 import { SynthError } from "@synth/core";
 import { asFields, type Fields } from "../bridge/chat_chunk.ts";
-import { UsageMeter } from "../bridge/stream/usage.ts";
+import { usageBeside, UsageMeter } from "../bridge/stream/usage.ts";
 import { upstreamBodyError } from "../bridge/upstream_error.ts";
 import { utf8Length } from "../bridge/stream/utf8_length.ts";
 import type { RequestContext } from "../http/request_context.ts";
@@ -36,7 +36,13 @@ export async function wholeChat(
   if (error !== null || body === null) {
     const refused = error !== null && error.status < 499;
     const { admission } = services;
-    await settledInTime(context, refused ? admission.release(lease) : admission.charge(lease));
+    const usage = usageBeside(body);
+    const end = usage !== null
+      ? admission.settle(lease, { usage, outputBytes: 0 })
+      : refused
+      ? admission.release(lease)
+      : admission.charge(lease);
+    await settledInTime(context, end);
     throw error;
   }
   const meter = new UsageMeter();

@@ -128,8 +128,9 @@ export class PriceBook {
 
   /** The line that holds at `at` (ms since the epoch), or `null`: an unknown price is never taken for nothing. */
   find(provider: string, model: string, at: number): PriceEntry | null {
+    const list = this.#entries.get(keyOf(provider, model));
+    if (list === undefined) return null;
     const day = new Date(at).toISOString().slice(0, 10);
-    const list = this.#entries.get(keyOf(provider, model)) ?? [];
     return list.find((entry) => entry.effective <= day) ?? null;
   }
 

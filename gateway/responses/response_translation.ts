@@ -61,6 +61,10 @@ export class ResponseTranslation implements Translation {
     return this.#machine.outputBytes;
   }
 
+  get uncountedBytes(): number {
+    return this.#machine.uncountedBytes;
+  }
+
   get usage(): TurnUsage {
     return this.#machine.result.usage;
   }

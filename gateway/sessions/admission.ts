@@ -50,6 +50,8 @@ export interface Settlement {
   readonly usage: TurnUsage;
   /** Bytes of output that were received. */
   readonly outputBytes: number;
+  /** Of these the bytes that came after the reported count of the output. @default {0} */
+  readonly uncountedBytes?: number;
 }
 
 /** The port. Refusals are `SynthError`s, shaped for the client. */

@@ -84,8 +84,15 @@ export function unmeterableField(chat: ChatRequest): string | null {
     }
     if (!NEUTRAL_FIELDS.has(field) && !COUNTED.has(field)) return shown(field);
   }
+  if (bringsTemplate(chat["chat_template_kwargs"])) return "chat_template_kwargs";
   const tier = chat["service_tier"] ?? "auto";
   return USUAL_TIERS.includes(tier) ? hostedTool(chat.tools) : "service_tier";
+}
+
+/** Some servers take the template itself from there: a loop in it is longer than any bytes that were sent. */
+function bringsTemplate(kwargs: unknown): boolean {
+  return typeof kwargs === "object" && kwargs !== null &&
+    Object.keys(kwargs).some((name) => name.toLowerCase().includes("template"));
 }
 
 /** Tools that the upstream runs by itself cost what they cost. */

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import type { ChatRequest } from "../bridge/chat.ts";
 import { unmeterableField } from "./chat_fields.ts";
-import { thinkingOf } from "./thinking.ts";
+import { thinkingAt, thinkingOf } from "./thinking.ts";
 
 function chat(more: Record<string, unknown>): ChatRequest {
   return { model: "m", messages: [{ role: "user", content: "hi" }], stream: true, ...more };
@@ -75,4 +75,23 @@ Deno.test("thinkingOf() reads every way of saying it", () => {
   for (const more of [{}, { reasoning: null }, { thinking: "x" }, { reasoning: {} }]) {
     assertEquals(thinkingOf(chat(more)), "unsaid", JSON.stringify(more));
   }
+});
+
+Deno.test("thinkingAt() believes an off only in the words of the upstream", () => {
+  const qwen = { disableThinkingBody: { enable_thinking: false } };
+  assertEquals(thinkingAt(chat({ enable_thinking: false }), qwen), "off");
+  for (
+    const foreign of [
+      { reasoning_effort: "none" },
+      { thinking: { type: "disabled" } },
+      { reasoning: { enabled: false } },
+      { chat_template_kwargs: { enable_thinking: false } },
+    ]
+  ) assertEquals(thinkingAt(chat(foreign), qwen), "unsaid", JSON.stringify(foreign));
+  assertEquals(
+    thinkingAt(chat({ enable_thinking: false }), { disableThinkingBody: null }),
+    "unsaid",
+  );
+  const both = { enable_thinking: false, thinking: { type: "enabled" } };
+  assertEquals(thinkingAt(chat(both), qwen), "on");
 });

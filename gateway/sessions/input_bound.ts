@@ -35,13 +35,19 @@ export interface BoundedInput {
 
 const encoder = new TextEncoder();
 
-/** Bounds what `chat` sends. Linear in its size; data URLs count by the model's bounds and not by their bytes. */
+/**
+ * Bounds what `chat` sends. Linear in its size; data URLs count by the model's bounds and not by their bytes.
+ *
+ * @param server who counts the tokens: another upstream may have another tokenizer for a model of the same name
+ */
 export function boundInput(
   chat: ChatRequest,
   bounds: InputBounds,
   hasher: PrefixHasher,
+  server = "",
 ): BoundedInput {
   const hash = hasher();
+  hash.update(encoder.encode(JSON.stringify(server)));
   const media = new MediaBounds(bounds);
   const head = encoder.encode(JSON.stringify(headOf(chat)));
   hash.update(head);
@@ -53,18 +59,19 @@ export function boundInput(
     hash.update(bytes);
     tokens += MESSAGE_TOKENS + media.count(message, bytes.length, i);
     // A request ends with what the model is to answer, never with the model's own words: only such ends can be known.
-    if (i >= firstOffered && message.role !== "assistant") {
+    if (i >= firstOffered && message.role !== "assistant" && !media.remote) {
       boundaries.push({ hash: hash.peek(), upTo: tokens });
     }
   });
   const total = tokens;
+  const last = boundaries.at(-1);
   return {
     tokens: total,
     prefixes: boundaries.reverse().map(({ hash, upTo }) => ({
       hash,
       rest: total - upTo + MESSAGE_TOKENS,
     })),
-    hash: hash.peek(),
+    hash: last?.upTo === total ? last.hash : hash.peek(),
     unmeterable: media.unmeterable ?? unmeterableField(chat),
   };
 }
@@ -81,6 +88,8 @@ function headOf(chat: ChatRequest): [string, unknown][] {
 class MediaBounds {
   readonly #bounds: InputBounds;
   unmeterable: string | null = null;
+  /** Something was named and not sent: what it is, and so what it costs, may be another thing the next time. */
+  remote = false;
 
   constructor(bounds: InputBounds) {
     this.#bounds = bounds;
@@ -88,12 +97,20 @@ class MediaBounds {
 
   count(message: ChatMessage, bytes: number, index: number): number {
     const content = message.content;
-    if (!Array.isArray(content)) return bytes;
     let tokens = bytes;
+    const { audio } = message as { readonly audio?: unknown };
+    if (typeof audio === "object" && audio !== null) {
+      // The model's own speech of an earlier turn, by its id.
+      this.remote = true;
+      if (this.#bounds.audioTokens === null) this.unmeterable ??= `messages[${index}].audio`;
+      tokens += this.#bounds.audioTokens ?? 0;
+    }
+    if (!Array.isArray(content)) return tokens;
     content.forEach((part, i) => {
       const bound = this.#boundOf(part);
       if (bound === undefined) return;
       if (bound === null) this.unmeterable ??= `messages[${index}].content[${i}]: ${part.type}`;
+      if (isRemote(part)) this.remote = true;
       tokens += (bound ?? 0) - mediaBytes(part);
     });
     return Math.max(tokens, 0);
@@ -113,6 +130,18 @@ class MediaBounds {
       default:
         return null;
     }
+  }
+}
+
+/** Whether the upstream fetches the payload from elsewhere. */
+function isRemote(part: ChatPart): boolean {
+  switch (part.type) {
+    case "image_url":
+      return !/^data:/i.test(String(part.image_url?.url));
+    case "file":
+      return typeof part.file?.file_data !== "string";
+    default:
+      return part.type !== "input_audio";
   }
 }
 

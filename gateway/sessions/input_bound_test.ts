@@ -94,3 +94,44 @@ Deno.test("boundInput() counts fields that it does not know, and knows the conve
   assertNotEquals(documents.hash, plain.hash);
   assertEquals(bound(chat(hi, { temperature: 0.5, tool_choice: "none" })).hash, plain.hash);
 });
+
+Deno.test("boundInput() does not remember what was named and not sent: it may have grown", () => {
+  const first: ChatMessage = { role: "user", content: "hi" };
+  const image = (url: string): ChatMessage => ({
+    role: "user",
+    content: [{ type: "image_url", image_url: { url } }],
+  });
+  const remote = bound(chat([first, image("https://example.com/a.png"), first]), IMAGES);
+  assertEquals(remote.prefixes.length, 1, "only what stands before the image");
+  assert(remote.prefixes[0]!.rest > 1000);
+  const sent = bound(chat([first, image("data:image/png;base64,AAAA"), first]), IMAGES);
+  assertEquals(sent.prefixes.length, 3);
+});
+
+Deno.test("boundInput() counts earlier speech by the bound of audio, or says that it has none", () => {
+  const spoken = { role: "assistant", content: null, audio: { id: "audio_1" } } as ChatMessage;
+  const request = chat([spoken, { role: "user", content: "go on" }]);
+  assertEquals(bound(request).unmeterable, "messages[0].audio");
+  const known = bound(request, { ...IMAGES, audioTokens: 5000 });
+  assert(known.tokens > 5000);
+  assertEquals([known.unmeterable, known.prefixes.length], [null, 0]);
+});
+
+Deno.test("boundInput() knows a conversation only at the upstream that counted it", () => {
+  const hi = chat([{ role: "user", content: "hi" }]);
+  const at = (server: string) => boundInput(hi, UNBOUNDED, portablePrefixHash, server).hash;
+  assertNotEquals(at("a"), at("b"));
+});
+
+Deno.test("boundInput() bounds no template that the client brings", () => {
+  const hi: ChatMessage[] = [{ role: "user", content: "hi" }];
+  const loop = { chat_template: "{% for i in range(99999) %}x{% endfor %}" };
+  assertEquals(
+    bound(chat(hi, { chat_template_kwargs: loop })).unmeterable,
+    "chat_template_kwargs",
+  );
+  assertEquals(
+    bound(chat(hi, { chat_template_kwargs: { enable_thinking: false } })).unmeterable,
+    null,
+  );
+});

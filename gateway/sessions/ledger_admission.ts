@@ -28,7 +28,7 @@ import { onLimitOf } from "./on_limit.ts";
 import { type ModelTerms, outputTerms, termsOf } from "./model_terms.ts";
 import type { PrefixHasher } from "./prefix_hash.ts";
 import { refusalError } from "./refusal.ts";
-import { thinkingOf } from "./thinking.ts";
+import { thinkingAt } from "./thinking.ts";
 
 /** The parts of {@linkcode LedgerAdmission}. */
 export interface LedgerAdmissionOptions {
@@ -93,12 +93,10 @@ export class LedgerAdmission implements Admission {
   async settle(lease: Lease, settlement: Settlement): Promise<void> {
     const held = this.#held.get(lease);
     if (held === undefined) return;
-    const { usage, outputBytes } = settlement;
-    const estimated = !usage.inputReported || !usage.outputReported;
+    const { usage, outputBytes, uncountedBytes = 0 } = settlement;
+    const estimated = !usage.inputReported || !usage.outputReported || uncountedBytes > 0;
     const input = usage.inputReported ? usage.inputTokens : held.inputTokens;
-    const output = usage.outputReported
-      ? usage.outputTokens
-      : Math.min(held.outputTokens * held.times, outputBytes);
+    const output = outputOf(usage, held, outputBytes, uncountedBytes, input);
     const tokens: TokenUsage = {
       input,
       cached: usage.inputReported ? usage.cachedTokens : 0,
@@ -106,7 +104,6 @@ export class LedgerAdmission implements Admission {
       output,
       reasoning: usage.outputReported ? usage.reasoningTokens : 0,
     };
-    const total = estimated ? input + output : Math.max(usage.totalTokens, input + output);
     const detail: UsageDetail = {
       inputTokens: input,
       cachedTokens: tokens.cached,
@@ -119,7 +116,7 @@ export class LedgerAdmission implements Admission {
       ledger.settle({
         lease: held.ref,
         actual: amounts({
-          tokens: BigInt(total),
+          tokens: BigInt(input + output),
           cost: costOf(held.price, tokens),
           api_calls: 1n,
         }),
@@ -185,13 +182,14 @@ export class LedgerAdmission implements Admission {
     const config = this.#options.config();
     const terms = termsOf(request.model, this.#options.prices, clock.now());
     const price = terms.price ?? (config.on_unknown_price === "allow" ? FREE : null);
-    const bounded = boundInput(request.chat, terms.bounds, hasher);
+    const bounded = boundInput(request.chat, terms.bounds, hasher, request.model.upstream.name);
     const times = choicesOf(request);
+    const { profile } = request.model.upstream;
     const output = outputTerms(
       request.requestedOutputTokens,
       terms,
-      request.model.upstream.profile,
-      { maxReserve: config.max_reserve_output, thinking: thinkingOf(request.chat) },
+      profile,
+      { maxReserve: config.max_reserve_output, thinking: thinkingAt(request.chat, profile) },
     );
     const inputBound = Math.min(bounded.tokens, MAX_REQUEST_TOKENS);
     const input: ReserveInput = {
@@ -305,6 +303,21 @@ export class LedgerAdmission implements Admission {
       return { lease, headers: { "x-synth-budget-warning": "unmetered" } };
     }
   }
+}
+
+/** The output to charge: as it was reported, what was not at its bound, and never less than a total that was named leaves for it. */
+function outputOf(
+  usage: Settlement["usage"],
+  held: Held,
+  outputBytes: number,
+  uncountedBytes: number,
+  input: number,
+): number {
+  const granted = held.outputTokens * held.times;
+  const counted = usage.outputReported ? usage.outputTokens : 0;
+  const uncounted = usage.outputReported ? uncountedBytes : outputBytes;
+  const output = counted + Math.min(Math.max(0, granted - counted), uncounted);
+  return Math.max(output, (usage.statedTotal ?? 0) - input);
 }
 
 function isUnavailable(error: unknown): error is SynthError {

@@ -365,3 +365,30 @@ Deno.test("renew() says 503 when the lease cannot be charged, and leaves it to i
   assertEquals((await it.ledger.expireLeases(WHO.org)).expired, 1);
   assertEquals(await it.books(id), [0n, held, 0n]);
 });
+
+Deno.test("settle() loses no total that an upstream names without its parts", async () => {
+  await using it = await openBench();
+  for (const usage of [guessed(1, 1), { ...guessed(1, 1), inputReported: true, inputTokens: 10 }]) {
+    const id = await it.open([limit("tokens", 10_000)]);
+    const { lease } = await it.admission.admit(it.request(at(id)));
+    await it.admission.settle(lease, { usage: { ...usage, statedTotal: 7000 }, outputBytes: 8 });
+    assertEquals((await it.ledger.getSession(WHO.org, id))!.used.tokens, 7000n);
+  }
+});
+
+Deno.test("settle() adds what came after the last count of an answer that was broken off, up to the grant", async () => {
+  await using it = await openBench();
+  for (const [uncountedBytes, tokens] of [[0, 11n], [40, 51n], [4000, 110n]] as const) {
+    const id = await it.open([limit("tokens", 10_000)]);
+    const { lease } = await it.admission.admit(it.request(at(id)));
+    // A first count of one token, as some servers send it with the first chunk.
+    await it.admission.settle(lease, {
+      usage: reported(10, 1),
+      outputBytes: uncountedBytes + 3,
+      uncountedBytes,
+    });
+    assertEquals((await it.ledger.getSession(WHO.org, id))!.used.tokens, tokens);
+    const [event] = await it.ledger.listUsage(WHO.org, { sessionId: id });
+    assertEquals(event?.detail?.estimated, uncountedBytes > 0);
+  }
+});

@@ -34,11 +34,19 @@ export function termsOf(model: ResolvedModel, book: PriceBook, now: number): Mod
   };
 }
 
+/** Prices that were read from a configuration, which is never changed: a reload makes another. */
+const ownPrices: WeakMap<ModelConfig, Price> = new WeakMap();
+
 function ownPrice(config: ModelConfig): Price | null {
   if (config.price === null) return null;
   if (config.price === "free") return FREE;
-  // The numbers are the version: a lease can be re-read after any change of the configuration.
-  return priceFrom(config.price, `config:${priceDigest(config.price)}`);
+  let price = ownPrices.get(config);
+  if (price === undefined) {
+    // The numbers are the version: a lease can be re-read after any change of the configuration.
+    price = priceFrom(config.price, `config:${priceDigest(config.price)}`);
+    ownPrices.set(config, price);
+  }
+  return price;
 }
 
 function priceDigest(price: Exclude<ModelConfig["price"], null | "free">): string {

@@ -1,5 +1,6 @@
 /** Whether a model thinks before it answers, as far as a request says. @module */
 import type { ChatRequest } from "../bridge/chat.ts";
+import type { UpstreamProfile } from "../bridge/profile.ts";
 
 /** `unsaid`: the model does what it does. */
 export type Thinking = "on" | "off" | "unsaid";
@@ -12,12 +13,26 @@ export function thinkingOf(chat: ChatRequest): Thinking {
   const thinking = fields(chat["thinking"]);
   const template = fields(chat["chat_template_kwargs"]);
   const said = [chat["enable_thinking"], reasoning["enabled"], template["enable_thinking"]];
-  if (said.includes(false) || reasoning["effort"] === "none" || thinking["type"] === "disabled") {
-    return "off";
-  }
+  const { effort: level } = reasoning;
   const wanted = said.includes(true) || thinking["type"] === "enabled" ||
-    typeof reasoning["effort"] === "string" || typeof reasoning["max_tokens"] === "number";
-  return wanted ? "on" : "unsaid";
+    (typeof level === "string" && level !== "none") || typeof reasoning["max_tokens"] === "number";
+  if (wanted) return "on";
+  const off = said.includes(false) || level === "none" || thinking["type"] === "disabled";
+  return off ? "off" : "unsaid";
+}
+
+/** The same at one upstream: "off" in words that it does not know is ignored there, and the model thinks. */
+export function thinkingAt(
+  chat: ChatRequest,
+  { disableThinkingBody: body }: Pick<UpstreamProfile, "disableThinkingBody">,
+): Thinking {
+  const said = thinkingOf(chat);
+  if (said !== "off") return said;
+  const told = body !== null &&
+    Object.entries(body).every(([name, value]) =>
+      JSON.stringify(chat[name]) === JSON.stringify(value)
+    );
+  return told ? "off" : "unsaid";
 }
 
 function fields(value: unknown): Record<string, unknown> {

@@ -1,6 +1,7 @@
 /** The answer of an upstream as a stream of Chat chunks, also when it is one JSON body. @module */
 import { SynthError } from "@synth/core";
 import { encodeSseData, SSE_DONE } from "@synth/core/sse";
+import { usageBeside } from "../bridge/stream/usage.ts";
 import { upstreamBodyError } from "../bridge/upstream_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
@@ -35,7 +36,13 @@ export async function chatEvents(
   // Refusals cost nothing; behind anything else a model may have worked.
   const { admission } = services;
   const refused = error.status < 500;
-  await settledInTime(context, refused ? admission.release(lease) : admission.charge(lease));
+  const usage = usageBeside(body);
+  const end = usage !== null
+    ? admission.settle(lease, { usage, outputBytes: 0 })
+    : refused
+    ? admission.release(lease)
+    : admission.charge(lease);
+  await settledInTime(context, end);
   return { error };
 }
 

@@ -18,6 +18,8 @@ export interface Translation {
   readonly started: boolean;
   /** UTF-8 bytes that the model generated. */
   readonly outputBytes: number;
+  /** Of these the bytes that came after the upstream's last count, in an answer that was broken off. */
+  readonly uncountedBytes: number;
   readonly usage: TurnUsage;
   /** Members for the log: how it ended. */
   outcome(): { readonly [key: string]: string | number };

@@ -151,13 +151,13 @@ export class Turn {
     this.#translation.finish({ ...(this.#stop ?? { reason: "done" }), now });
     if (this.#sawDone) void linger(source, this.#clock);
     else source.cancel();
-    const { usage, outputBytes } = this.#translation;
+    const { usage, outputBytes, uncountedBytes } = this.#translation;
     Object.assign(context.fields, this.#translation.outcome());
     context.fields["input_tokens"] = usage.inputTokens;
     context.fields["output_tokens"] = usage.outputTokens;
     if (!usage.reported) context.fields["usage_estimated"] = true;
     await Promise.all([
-      settledInTime(context, admission.settle(lease, { usage, outputBytes })),
+      settledInTime(context, admission.settle(lease, { usage, outputBytes, uncountedBytes })),
       this.#options.onEnd?.(),
     ]);
     this.#over = true;

@@ -16,7 +16,7 @@ import {
   type TransportReply,
   type UpstreamTransport,
 } from "./transport.ts";
-import { UnsupportedParameters } from "./unsupported.ts";
+import { isCap, MAX_TRIED, UnsupportedParameters } from "./unsupported.ts";
 
 /** What one call needs beside its lease. */
 export interface UpstreamCall {
@@ -50,6 +50,11 @@ export interface UpstreamRefusal {
   readonly attempts: number;
 }
 
+/** A cap that was renamed is not renamed back. */
+function isSecondCap(parameter: string, tried: ReadonlySet<string>): boolean {
+  return isCap(parameter) && [...tried].some(isCap);
+}
+
 const ERROR_BODY_BYTES = 64 * 1024;
 const ERROR_BODY_MS = 5000;
 
@@ -80,20 +85,23 @@ export class UpstreamClient {
     let lease = first;
     let attempts = 0;
     let waited = 0;
-    let adapted = false;
+    const tried = new Set<string>();
     while (true) {
       attempts++;
-      const chat = this.#unsupported.apply(upstream.name, upstreamName, call.body(lease));
+      const chat = this.#unsupported.apply(upstream.name, upstreamName, call.body(lease), tried);
       const result = await this.#attempt(call, chat);
-      if ("reply" in result) return { ok: true, lease, reply: result.reply, attempts };
+      if ("reply" in result) {
+        // Only now: an error may quote the client, and what it says must not change the requests of others.
+        for (const name of tried) this.#unsupported.learn(upstream.name, upstreamName, name);
+        return { ok: true, lease, reply: result.reply, attempts };
+      }
       const { failure } = result;
-      const parameter = adapted ? null : this.#unsupported.named(failure, chat);
-      if (parameter !== null) {
-        this.#unsupported.learn(upstream.name, upstreamName, parameter);
-        adapted = true;
+      const parameter = tried.size < MAX_TRIED ? this.#unsupported.named(failure, chat) : null;
+      if (parameter !== null && !tried.has(parameter) && !isSecondCap(parameter, tried)) {
+        tried.add(parameter);
         continue;
       }
-      const retry = decideRetry(failure, adapted ? attempts - 1 : attempts, waited, this.#random());
+      const retry = decideRetry(failure, attempts - tried.size, waited, this.#random());
       const billed = maybeBilled(failure);
       if (retry === null) return { ok: false, lease, failure, billed, attempts };
       try {

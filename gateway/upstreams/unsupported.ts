@@ -30,6 +30,20 @@ const REFUSALS = [
   "does not support",
 ];
 
+/** Complaints about the value of a parameter that is known. */
+const TOO_LARGE = [
+  "too large",
+  "exceed",
+  "maximum",
+  "at most",
+  "less than",
+  "greater than",
+  "range",
+];
+
+/** Parameters that one request may be sent again without. */
+export const MAX_TRIED = 4;
+
 /** What was learnt about the models of the configured upstreams, as long as the process lives. */
 export class UnsupportedParameters {
   #byModel: Map<string, Set<string>> = new Map();
@@ -39,13 +53,15 @@ export class UnsupportedParameters {
     if (failure.kind !== "http" || (failure.status !== 400 && failure.status !== 422)) return null;
     const text = failure.body.toLowerCase();
     if (!REFUSALS.some((word) => text.includes(word))) return null;
-    for (const name of [...REMOVABLE, ...CAPS]) {
+    // Under its other name a value that is too large might be ignored, and the output not capped.
+    const caps = TOO_LARGE.some((word) => text.includes(word)) ? [] : CAPS;
+    for (const name of [...REMOVABLE, ...caps]) {
       if (chat[name] !== undefined && namesWord(text, name)) return name;
     }
     return null;
   }
 
-  /** Remembers it; except the second name of the cap, when the first is refused too: a request never goes out without one. */
+  /** Remembers what a request did without and was served; except the second name of the cap, when the first is refused too: a request never goes out without one. */
   learn(upstream: string, model: string, parameter: string): void {
     const key = `${upstream}\n${model}`;
     const known = this.#byModel.get(key) ?? new Set();
@@ -54,12 +70,16 @@ export class UnsupportedParameters {
     this.#byModel.set(key, known);
   }
 
-  /** The request without what is known to be refused. */
-  apply(upstream: string, model: string, chat: ChatRequest): ChatRequest {
-    const known = this.#byModel.get(`${upstream}\n${model}`);
-    if (known === undefined) return chat;
+  /** The request without what is known to be refused, and without what was `tried` to leave out. */
+  apply(
+    upstream: string,
+    model: string,
+    chat: ChatRequest,
+    tried: ReadonlySet<string> = new Set(),
+  ): ChatRequest {
+    const known = this.#byModel.get(`${upstream}\n${model}`) ?? [];
     const cleaned: ChatRequest = { ...chat };
-    for (const name of known) {
+    for (const name of [...known, ...tried]) {
       if (cleaned[name] === undefined) continue;
       const value = cleaned[name];
       delete cleaned[name];
@@ -70,7 +90,8 @@ export class UnsupportedParameters {
   }
 }
 
-function isCap(name: string): boolean {
+/** Whether it caps the output. */
+export function isCap(name: string): boolean {
   return CAPS.some((cap) => cap === name);
 }
 

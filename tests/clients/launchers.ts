@@ -231,11 +231,23 @@ for (const one of CASES) {
   });
 
   Deno.test(`synth ${agent}: two at once have a session each`, async () => {
-    await using room = await openLaunchRoom({ reply: () => say("All is well.") });
+    // No turn is answered before both agents have asked.
+    const both = gate();
+    let asked = 0;
+    await using room = await openLaunchRoom({
+      reply: (request) => {
+        if (isTitle(request)) return say("A title");
+        if (++asked === 2) both.open();
+        return sse([{ wait: both.promise }, ...say("All is well.").steps]);
+      },
+    });
     const start = (usd: string) =>
       room.launch(agent, "--limit-cost-usd", usd, "--model", "synth-small", "--", ...turn, "hi")
         .result;
-    const results = await Promise.all([start("1"), start("2")]);
+    const first = start("1");
+    // opencode's own database cannot be made by two at once.
+    await mainRequest(room);
+    const results = await Promise.all([first, start("2")]);
     for (const result of results) assertEquals(result.code, 0, result.stdout + result.stderr);
     const sessions = await room.client.sessions.list();
     assertEquals(sessions.map(({ limits }) => limits[0]?.limit_value).sort(), [1, 2]);

@@ -1,8 +1,5 @@
 /** Gets `redis-server` from Debian's packages where tests may do so. @module */
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-
-const PACKAGE = "redis-server";
+import { ensureProgram } from "./apt_install.ts";
 
 /**
  * Installs the package, once for all test processes that want it at the same time.
@@ -10,43 +7,5 @@ const PACKAGE = "redis-server";
  * @throws when nobody allowed it (`CI=true` or `SYNTH_TEST_INSTALL=1`), or apt-get fails
  */
 export async function installRedis(): Promise<void> {
-  if (Deno.env.get("SYNTH_TEST_INSTALL") !== "1" && Deno.env.get("CI") !== "true") {
-    throw new Error(
-      `These tests need ${PACKAGE}: run "apt-get install ${PACKAGE}", or set SYNTH_TEST_INSTALL=1 to let them do it`,
-    );
-  }
-  using lock = await Deno.open(join(tmpdir(), `synth-test-install-${Deno.uid()}.lock`), {
-    create: true,
-    write: true,
-    mode: 0o600,
-  });
-  await lock.lock(true);
-  if (await isInstalled()) return;
-  await aptGet("update", "-q");
-  await aptGet("install", "-q", "-y", "--no-install-recommends", PACKAGE);
-  if (!await isInstalled()) throw new Error(`${PACKAGE} is installed but not on the PATH`);
-}
-
-async function isInstalled(): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(PACKAGE, { args: ["--version"] }).output();
-    return success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-async function aptGet(...args: string[]): Promise<void> {
-  const command = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", ...args];
-  if (Deno.uid() !== 0) command.unshift("sudo", "-n");
-  const [program = "", ...rest] = command;
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args: rest,
-    stdin: "null",
-  }).output();
-  if (success) return;
-  const decoder = new TextDecoder();
-  const said = `${decoder.decode(stdout)}${decoder.decode(stderr)}`.slice(-2000);
-  throw new Error(`"${command.join(" ")}" failed:\n${said}`);
+  await ensureProgram("redis-server");
 }

@@ -127,6 +127,11 @@ export class ResponseMachine {
     return this.#outputBytes;
   }
 
+  /** Of these the bytes that no count of the upstream has in it, because the answer was broken off. */
+  get uncountedBytes(): number {
+    return this.#finish === null ? this.#usage.uncounted(this.#outputBytes) : 0;
+  }
+
   get result(): TurnResult {
     return {
       response: this.#response,
@@ -159,16 +164,16 @@ export class ResponseMachine {
     this.start();
     const chunk = asFields(value);
     if (chunk === null) return this.#malformedChunk();
+    if (chunk.usage !== undefined && chunk.usage !== null) this.#count(chunk.usage);
+    if (chunk.x_groq !== undefined) this.#count(asFields(chunk.x_groq)?.usage);
     const error = errorOfChunk(chunk);
     if (error !== null) return this.#fail(error);
-    if (chunk.usage !== undefined && chunk.usage !== null) this.#usage.take(chunk.usage);
-    if (chunk.x_groq !== undefined) this.#usage.take(asFields(chunk.x_groq)?.usage);
     if (typeof chunk.service_tier === "string") this.#tier(chunk.service_tier);
     const choices = chunk.choices;
     if (!Array.isArray(choices) || choices.length === 0) return;
     const choice = asFields(choices[0]);
     if (choice === null || !this.#isOurs(choice)) return;
-    if (choice.usage !== undefined) this.#usage.take(choice.usage);
+    if (choice.usage !== undefined) this.#count(choice.usage);
     const delta = asFields(choice.delta) ?? asFields(choice.message);
     if (delta !== null) this.#delta(delta, choice);
     else if (typeof choice.text === "string") this.#say(choice.text, choice);
@@ -183,12 +188,21 @@ export class ResponseMachine {
     this.start();
     this.#think?.end();
     const ending = endingOf({
-      end: end.reason,
+      end: this.#isOver(end.reason) ? "done" : end.reason,
       error: end.error === undefined ? undefined : streamErrorOf(end.error),
       finish: this.#finish,
       any: this.#any,
     });
     return this.#terminate(ending, end.now);
+  }
+
+  /**
+   * Whether the model had ended before the connection failed or fell silent: then nothing but the usage is missing, and to
+   * fail would make the client pay for the answer once more. A call may come after the finish reason: it must be whole.
+   */
+  #isOver(reason: EndReason): boolean {
+    return (reason === "error" || reason === "idle") && this.#finish !== null &&
+      this.#calls.allClosed;
   }
 
   #delta(delta: Fields, choice: Fields): void {
@@ -314,6 +328,10 @@ export class ResponseMachine {
     this.#response = response;
     this.#emitter.emit({ type: `response.${status}`, response });
     return response;
+  }
+
+  #count(usage: unknown): void {
+    this.#usage.take(usage, this.#outputBytes);
   }
 
   #readUsage(): TurnUsage {

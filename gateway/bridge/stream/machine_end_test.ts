@@ -46,6 +46,27 @@ const ENDINGS: [string, Json[], Partial<TurnEnd>, string[]][] = [
   ["no reason", [hi], {}, ["completed", HI]],
   ["a reason but no [DONE]", [hi, finish("stop")], { reason: "eof" }, ["completed", HI]],
   ["neither reason nor [DONE]", [hi], { reason: "eof" }, ["failed server_error", CUT_HI]],
+  ["a reset behind the reason", [hi, finish("stop")], { reason: "error" }, ["completed", HI]],
+  ["silence behind the reason", [hi, finish("stop")], { reason: "idle" }, ["completed", HI]],
+  ["a reset behind a whole call", [f, finish("tool_calls")], { reason: "error" }, ["completed", F]],
+  [
+    "a reset behind a reason and in a call",
+    [
+      finish("tool_calls"),
+      calls(call(0, "a", "f", '{"x"')),
+    ],
+    { reason: "error" },
+    ["failed server_error"],
+  ],
+  ["a reset behind a cut answer", [hi, finish("length")], { reason: "error" }, [
+    "incomplete max_output_tokens",
+    CUT_HI,
+  ]],
+  ["a reset behind a failure", [hi, finish("network_error")], { reason: "error" }, [
+    "failed server_error",
+    CUT_HI,
+  ]],
+  ["a reset before the reason", [hi], { reason: "error" }, ["failed server_error", CUT_HI]],
   ["nothing at all", [], {}, ["failed server_error"]],
   ["nothing at all, cut", [], { reason: "eof" }, ["failed server_error"]],
   ["only usage", [usage()], {}, ["failed server_error"]],

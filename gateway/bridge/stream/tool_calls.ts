@@ -40,6 +40,11 @@ export class ToolCalls {
     return this.#calls.some((call) => call.isStop && (call.complete || !mayBeCut));
   }
 
+  /** Whether the arguments of every call are closed. */
+  get allClosed(): boolean {
+    return this.#calls.every((call) => call.complete);
+  }
+
   /** What the model gave the stop tool as its last words, or "". */
   get finalMessage(): string {
     for (const call of this.#calls) {

@@ -14,6 +14,8 @@ export interface TurnUsage {
   readonly reported: boolean;
   readonly inputReported: boolean;
   readonly outputReported: boolean;
+  /** The sum that the upstream named, also where it named no parts; 0: none. */
+  readonly statedTotal?: number;
 }
 
 /** What a turn weighed, for estimates. */
@@ -40,16 +42,23 @@ export class UsageMeter {
   #cached = -1;
   #cacheWrite = -1;
   #reasoning = -1;
+  #countedBytes = 0;
 
-  /** Takes a `usage` member of any shape. */
-  take(value: unknown): void {
+  /**
+   * Takes a `usage` member of any shape.
+   *
+   * @param outputBytes generated so far
+   */
+  take(value: unknown, outputBytes = 0): void {
     const usage = fields(value);
     if (usage === null) return;
     const input = fields(usage.prompt_tokens_details) ?? fields(usage.input_tokens_details) ?? {};
     const output = fields(usage.completion_tokens_details) ??
       fields(usage.output_tokens_details) ?? {};
     this.#input = Math.max(this.#input, count(usage.prompt_tokens, usage.input_tokens));
-    this.#output = Math.max(this.#output, count(usage.completion_tokens, usage.output_tokens));
+    const generated = count(usage.completion_tokens, usage.output_tokens);
+    if (generated > this.#output) this.#countedBytes = outputBytes;
+    this.#output = Math.max(this.#output, generated);
     this.#total = Math.max(this.#total, count(usage.total_tokens));
     this.#cached = Math.max(
       this.#cached,
@@ -63,6 +72,11 @@ export class UsageMeter {
       this.#reasoning,
       count(output.reasoning_tokens, usage.reasoning_tokens),
     );
+  }
+
+  /** Of `outputBytes` those that came after the last count of the output: not in it, unless the answer was at its end. */
+  uncounted(outputBytes: number): number {
+    return this.#output > 0 ? Math.max(0, outputBytes - this.#countedBytes) : 0;
   }
 
   /** The counts as they stand; what was not reported is estimated. */
@@ -95,8 +109,17 @@ export class UsageMeter {
       reported: inputReported && outputReported,
       inputReported,
       outputReported,
+      statedTotal: Math.max(this.#total, 0),
     };
   }
+}
+
+/** The usage that stands in a body beside an error: what it names was billed, whatever went wrong. `null`: none. */
+export function usageBeside(body: unknown): TurnUsage | null {
+  const meter = new UsageMeter();
+  meter.take(fields(body)?.usage);
+  const usage = meter.read({ input: 0, output: 0, reasoning: 0 });
+  return usage.totalTokens + (usage.statedTotal ?? 0) > 0 ? usage : null;
 }
 
 /** The `usage` of a response object. */

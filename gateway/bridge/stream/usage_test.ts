@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { type TurnUsage, UsageMeter } from "./usage.ts";
+import { type TurnUsage, usageBeside, UsageMeter } from "./usage.ts";
 
 const BYTES = { input: 40, output: 8, reasoning: 4 };
 
@@ -93,4 +93,26 @@ Deno.test("UsageMeter gives complete and consistent counts for any report", () =
     reports.forEach((one) => meter.take(one));
     check(meter.read(BYTES));
   }));
+});
+
+Deno.test("UsageMeter knows what came after the last count, and a total without parts", () => {
+  const meter = new UsageMeter();
+  assertEquals(meter.uncounted(50), 0, "all of it is estimated");
+  meter.take({ prompt_tokens: 10, completion_tokens: 1 }, 4);
+  assertEquals(meter.uncounted(50), 46);
+  meter.take({ prompt_tokens: 10, completion_tokens: 1 }, 30);
+  assertEquals(meter.uncounted(50), 46, "the same count again counts no more");
+  meter.take({ prompt_tokens: 10, completion_tokens: 9 }, 50);
+  assertEquals(meter.uncounted(50), 0);
+  const total = new UsageMeter();
+  total.take({ total_tokens: 77 });
+  assertEquals(total.read(BYTES).statedTotal, 77);
+});
+
+Deno.test("usageBeside() finds what was billed beside an error", () => {
+  const error = { message: "cut off" };
+  assertEquals(usageBeside({ error }), null);
+  assertEquals(usageBeside({ error, usage: { prompt_tokens: 0, completion_tokens: 0 } }), null);
+  assertEquals(usageBeside({ error, usage: { prompt_tokens: 5 } })?.inputTokens, 5);
+  assertEquals(usageBeside({ error, usage: { total_tokens: 5 } })?.statedTotal, 5);
 });

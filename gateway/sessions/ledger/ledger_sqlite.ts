@@ -48,6 +48,7 @@ import { expireDue, release, settle } from "./sqlite_settle.ts";
 import { addLimit, raiseLimit, recordUsage } from "./sqlite_limits.ts";
 import { prune } from "./sqlite_prune.ts";
 import { LEDGER_MIGRATIONS } from "./sqlite_schema.ts";
+import { ScopeCache } from "./sqlite_scope_cache.ts";
 import {
   endSession,
   findActive,
@@ -89,6 +90,7 @@ export class SqliteLedger implements SessionLedger {
   readonly #store: SqliteStore;
   readonly #clock: Clock;
   readonly #retention: Retention;
+  readonly #scopes: ScopeCache = new ScopeCache();
   /** By org: when it was last pruned, on the monotonic clock. */
   readonly #pruned: Map<string, number> = new Map();
 
@@ -100,7 +102,18 @@ export class SqliteLedger implements SessionLedger {
 
   /** One transaction at the store's time. */
   #write<T>(fn: (db: DatabaseSync, raw: number) => T): Promise<T> {
-    return this.#store.write((db) => fn(db, this.#clock.now()));
+    return this.#store.write((db) => {
+      this.#scopes.forget();
+      return fn(db, this.#clock.now());
+    });
+  }
+
+  /** The same for what changes scopes only as the cache of them sees. */
+  #writeCached<T>(fn: (db: DatabaseSync, raw: number, cache: ScopeCache) => T): Promise<T> {
+    return this.#store.write((db, epoch) => {
+      this.#scopes.enter(epoch);
+      return fn(db, this.#clock.now(), this.#scopes);
+    });
   }
 
   async #read<T>(fn: (db: DatabaseSync, raw: number) => T): Promise<T> {
@@ -180,7 +193,7 @@ export class SqliteLedger implements SessionLedger {
 
   async reserve(input: ReserveInput): Promise<Grant | Refusal> {
     checkReserve(input);
-    return await this.#write((db, raw) => reserve(db, input, raw));
+    return await this.#writeCached((db, raw, cache) => reserve(db, input, raw, cache));
   }
 
   async release(lease: LeaseRef): Promise<{ readonly state: "released" | "settled" }> {
@@ -190,7 +203,7 @@ export class SqliteLedger implements SessionLedger {
 
   async settle(input: SettleInput): Promise<Settled> {
     checkSettle(input);
-    return await this.#write((db, raw) => settle(db, input, raw));
+    return await this.#writeCached((db, raw, cache) => settle(db, input, raw, cache));
   }
 
   async expireLeases(org: string, max = 100): Promise<{ readonly expired: number }> {

@@ -1,5 +1,5 @@
 /** Scopes and limits in SQLite: reading them as they stand, and moving amounts between their columns. @module */
-import type { DatabaseSync, SQLInputValue } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { statement } from "@synth/core/storage/sqlite";
 import {
   type Amounts,
@@ -31,23 +31,33 @@ export interface ScopeRow {
   readonly no: bigint;
   readonly kind: ScopeKind;
   /** Milliseconds; never before what this scope has seen. */
-  readonly now: number;
+  now: number;
+  /** The time that its row holds. */
+  clock: number;
   used: Amounts;
   readonly limits: LimitRow[];
 }
 
 /** First row, or `undefined`. */
 export function row(db: DatabaseSync, sql: string, ...args: SQLInputValue[]): Row | undefined {
-  const found = statement(db, sql);
-  found.setReadBigInts(true);
-  return found.get(...args) as Row | undefined;
+  return reader(db, sql).get(...args) as Row | undefined;
 }
 
 /** All rows. */
 export function rows(db: DatabaseSync, sql: string, ...args: SQLInputValue[]): Row[] {
+  return reader(db, sql).all(...args) as Row[];
+}
+
+/** Statements that were told to read 64-bit integers: to tell them costs as much as a small part of a query. */
+const readers: WeakSet<StatementSync> = new WeakSet();
+
+function reader(db: DatabaseSync, sql: string): StatementSync {
   const found = statement(db, sql);
-  found.setReadBigInts(true);
-  return found.all(...args) as Row[];
+  if (!readers.has(found)) {
+    found.setReadBigInts(true);
+    readers.add(found);
+  }
+  return found;
 }
 
 /** Runs a statement; returns how many rows it changed. */
@@ -72,12 +82,14 @@ export function findScope(
   );
   if (found === undefined) return null;
   const no = found["no"] as bigint;
-  const now = Math.max(raw, Number(found["clock"]));
+  const clock = Number(found["clock"]);
+  const now = Math.max(raw, clock);
   const limits = rows(db, "SELECT * FROM limits WHERE scope = ? ORDER BY no", no);
   return {
     no,
     kind,
     now,
+    clock,
     used: mapAmounts((metric) => found[metric] as bigint),
     limits: limits.map((limit) => limitOf(db, limit, kind, now)),
   };
@@ -162,8 +174,17 @@ export function insertLimit(
   );
 }
 
+/** Moves the scope's clock to its time. */
+export function tick(db: DatabaseSync, scope: ScopeRow): void {
+  // What comes together in one millisecond writes it once.
+  if (scope.clock === scope.now) return;
+  scope.clock = scope.now;
+  run(db, "UPDATE scopes SET clock = ? WHERE no = ?", scope.now, scope.no);
+}
+
 /** Moves the scope's clock to its time and counts usage. */
 export function advance(db: DatabaseSync, scope: ScopeRow, more: Amounts): void {
+  scope.clock = scope.now;
   scope.used = mapAmounts((metric) => scope.used[metric] + more[metric]);
   const { tokens, cost, gpu_time, api_calls } = scope.used;
   run(

@@ -6,10 +6,9 @@ import { type Row, row, rows, run } from "./sqlite_book.ts";
 
 /** Writes an event, replacing the one of the same lease (an expiry that is corrected). */
 export function writeEvent(db: DatabaseSync, event: UsageEvent): void {
-  deleteEvent(db, event.org, event.id, event.sessionId);
   run(
     db,
-    `INSERT INTO usage (org, id, session_id, kind, at, user, key_id, model, price_version, tokens, cost, gpu_time,
+    `INSERT OR REPLACE INTO usage (org, id, session_id, kind, at, user, key_id, model, price_version, tokens, cost, gpu_time,
        api_calls, over_tokens, over_cost, over_gpu_time, over_api_calls, expired, detail, reference_type, metadata)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     event.org,

@@ -3,16 +3,8 @@ import type { DatabaseSync } from "node:sqlite";
 import { type Amounts, type LimitState, mapAmounts, METRICS, NOTHING } from "../limits.ts";
 import { mismatch } from "./checks.ts";
 import type { LeaseRef } from "./ledger.ts";
-import {
-  findScope,
-  makeScope,
-  numberOrNull,
-  type Row,
-  row,
-  run,
-  type ScopeRow,
-  stateOf,
-} from "./sqlite_book.ts";
+import { numberOrNull, type Row, row, run, type ScopeRow, stateOf } from "./sqlite_book.ts";
+import { ScopeCache } from "./sqlite_scope_cache.ts";
 
 /** A lease's row, read. */
 export interface LeaseRow {
@@ -62,13 +54,18 @@ export function leaseOf(found: Row): LeaseRow {
 }
 
 /** Session, key, org: those of a lease that are there. */
-export function scopesOf(db: DatabaseSync, ref: LeaseRef, raw: number): ScopeRow[] {
+export function scopesOf(
+  db: DatabaseSync,
+  ref: LeaseRef,
+  raw: number,
+  cache: ScopeCache = new ScopeCache(),
+): ScopeRow[] {
   const session = ref.sessionId === null
     ? null
-    : findScope(db, ref.org, "session", ref.sessionId, raw);
+    : cache.find(db, ref.org, "session", ref.sessionId, raw);
   const others = [
-    makeScope(db, ref.org, "key", ref.keyId, raw),
-    makeScope(db, ref.org, "org", ref.org, raw),
+    cache.make(db, ref.org, "key", ref.keyId, raw),
+    cache.make(db, ref.org, "org", ref.org, raw),
   ];
   return session === null ? others : [session, ...others];
 }

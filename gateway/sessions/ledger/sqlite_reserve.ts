@@ -1,19 +1,10 @@
 /** Granting leases in SQLite, inside one transaction. @module */
 import type { DatabaseSync } from "node:sqlite";
-import { type LimitState, NOTHING } from "../limits.ts";
+import type { LimitState } from "../limits.ts";
 import { checkSameAsk } from "./checks.ts";
 import { decide, type Unaffordable } from "./decide.ts";
 import type { Grant, PrefixCandidate, Refusal, ReserveInput } from "./ledger.ts";
-import {
-  advance,
-  freesAt,
-  hold,
-  inForce,
-  makeScope,
-  rows,
-  type ScopeRow,
-  stateOf,
-} from "./sqlite_book.ts";
+import { freesAt, hold, inForce, row, rows, type ScopeRow, stateOf, tick } from "./sqlite_book.ts";
 import {
   findLease,
   insertLease,
@@ -22,18 +13,23 @@ import {
   newestLimit,
   scopesOf,
 } from "./sqlite_lease_rows.ts";
+import type { ScopeCache } from "./sqlite_scope_cache.ts";
 import {
   createSession,
   findActive,
   findSession,
   overReason,
-  scopeOfSession,
   type SessionRow,
   touchSession,
 } from "./sqlite_sessions.ts";
 
 /** Grants a lease or says why not (see {@linkcode SessionLedger.reserve}). */
-export function reserve(db: DatabaseSync, input: ReserveInput, raw: number): Grant | Refusal {
+export function reserve(
+  db: DatabaseSync,
+  input: ReserveInput,
+  raw: number,
+  cache: ScopeCache,
+): Grant | Refusal {
   const { org, user, keyId } = input;
   const known = findLease(db, org, input.leaseId);
   // Given back, or settled by somebody who found it unknown: it was never granted and never will be.
@@ -45,15 +41,15 @@ export function reserve(db: DatabaseSync, input: ReserveInput, raw: number): Gra
     return grantOf(known, limitsOf(scopesOf(db, known.ref, raw)));
   }
 
-  const attached = attach(db, input, raw);
+  const attached = attach(db, input, raw, cache);
   if ("reason" in attached) return { granted: false, ...attached };
   const fresh = attached.fresh;
   let session = attached.session;
   const others = [
-    makeScope(db, org, "key", keyId, raw),
-    makeScope(db, org, "org", org, raw),
+    cache.make(db, org, "key", keyId, raw),
+    cache.make(db, org, "org", org, raw),
   ];
-  const own = session === null ? null : scopeOfSession(db, org, session, raw);
+  const { own } = attached;
   const deciding = [
     ...(fresh === null ? [] : fresh.limits.map(untouched)),
     ...[...(own === null ? [] : [own]), ...others].flatMap((scope) =>
@@ -75,9 +71,9 @@ export function reserve(db: DatabaseSync, input: ReserveInput, raw: number): Gra
   }
   const scopes = session === null
     ? others
-    : [own ?? scopeOfSession(db, org, session, raw), ...others];
+    : [own ?? cache.make(db, org, "session", session.id, raw), ...others];
   for (const scope of scopes) {
-    advance(db, scope, NOTHING);
+    tick(db, scope);
     for (const limit of scope.limits) hold(db, limit, decision.held[limit.metric]);
   }
   if (session !== null && scopes[0] !== undefined) touchSession(db, org, session.id, scopes[0]);
@@ -122,34 +118,44 @@ function refusalOf(
   return { granted: false, sessionId: session?.id ?? null, reason, limit, asked, freesAt: null };
 }
 
+/** The session to charge, with its scope; or the one to open; or why there is none. */
 type Attached =
-  | { session: SessionRow | null; fresh: null }
-  | { session: null; fresh: Extract<ReserveInput["session"], { kind: "auto" }>["open"] }
+  | { session: SessionRow; own: ScopeRow; fresh: null }
+  | { session: null; own: null; fresh: null }
+  | {
+    session: null;
+    own: null;
+    fresh: Extract<ReserveInput["session"], { kind: "auto" }>["open"];
+  }
   | { sessionId: string; reason: "session_unknown" | "session_ended" | "session_expired" };
 
-function attach(db: DatabaseSync, input: ReserveInput, raw: number): Attached {
-  if (input.session.kind === "none") return { session: null, fresh: null };
+function attach(
+  db: DatabaseSync,
+  input: ReserveInput,
+  raw: number,
+  cache: ScopeCache,
+): Attached {
+  const { org } = input;
+  if (input.session.kind === "none") return { session: null, own: null, fresh: null };
   let session: SessionRow | null;
   let id: string;
   if (input.session.kind === "id") {
     id = input.session.id;
-    session = findSession(db, input.org, id);
+    session = findSession(db, org, id);
   } else {
-    const active = findActive(db, input.org, input.user);
-    if (active !== null && reasonOver(db, input.org, active, raw) === null) {
-      return { session: active, fresh: null };
+    const active = findActive(db, org, input.user);
+    if (active !== null) {
+      const own = cache.make(db, org, "session", active.id, raw);
+      if (overReason(active, own.now) === null) return { session: active, own, fresh: null };
     }
     id = input.session.open.id;
-    session = findSession(db, input.org, id);
-    if (session === null) return { session: null, fresh: input.session.open };
+    session = findSession(db, org, id);
+    if (session === null) return { session: null, own: null, fresh: input.session.open };
   }
   if (session === null) return { sessionId: id, reason: "session_unknown" };
-  const reason = reasonOver(db, input.org, session, raw);
-  return reason === null ? { session, fresh: null } : { sessionId: id, reason };
-}
-
-function reasonOver(db: DatabaseSync, org: string, session: SessionRow, raw: number) {
-  return overReason(session, scopeOfSession(db, org, session, raw).now);
+  const own = cache.make(db, org, "session", session.id, raw);
+  const reason = overReason(session, own.now);
+  return reason === null ? { session, own, fresh: null } : { sessionId: id, reason };
 }
 
 /** A limit that nothing was counted for: of a session that is not opened yet. */
@@ -162,16 +168,34 @@ function inputBound(
   scope: ScopeRow,
   input: { inputBound: number; prefixes: readonly PrefixCandidate[] },
 ): number {
-  if (input.prefixes.length === 0) return input.inputBound;
+  const remembered = memoryOf(db, scope, input.prefixes.length);
+  for (const { hash, rest } of input.prefixes) {
+    const tokens = remembered(hash);
+    if (tokens !== undefined) return Math.min(input.inputBound, tokens + rest);
+  }
+  return input.inputBound;
+}
+
+/** Beginnings that are asked for one by one; for more of them the whole memory is read, which costs as much as five. */
+const FEW_PREFIXES = 4;
+
+function memoryOf(
+  db: DatabaseSync,
+  scope: ScopeRow,
+  candidates: number,
+): (hash: string) => number | undefined {
+  if (candidates <= FEW_PREFIXES) {
+    return (hash) => {
+      const sql = "SELECT tokens FROM prefixes WHERE scope = ? AND hash = ?";
+      const tokens = row(db, sql, scope.no, hash)?.["tokens"];
+      return tokens === undefined ? undefined : Number(tokens);
+    };
+  }
   const memory = new Map(
     rows(db, "SELECT hash, tokens FROM prefixes WHERE scope = ?", scope.no)
       .map((known) => [known["hash"], Number(known["tokens"])]),
   );
-  for (const { hash, rest } of input.prefixes) {
-    const tokens = memory.get(hash);
-    if (tokens !== undefined) return Math.min(input.inputBound, tokens + rest);
-  }
-  return input.inputBound;
+  return (hash) => memory.get(hash);
 }
 
 function grantOf(lease: LeaseRow, limits: LimitState[]): Grant {

@@ -13,6 +13,7 @@ import {
   run,
   type ScopeRow,
   stateOf,
+  tick,
 } from "./sqlite_book.ts";
 
 /** A session's row, read. */
@@ -168,7 +169,7 @@ export function endSession(
 
 /** Notes a sign of life, and moves the clock. */
 export function touchSession(db: DatabaseSync, org: string, id: string, scope: ScopeRow): void {
-  run(db, "UPDATE scopes SET clock = ? WHERE no = ?", scope.now, scope.no);
+  tick(db, scope);
   run(db, "UPDATE sessions SET seen_at = ? WHERE org = ? AND id = ?", scope.now, org, id);
 }
 

@@ -8,6 +8,7 @@ import {
   book,
   bookLoosely,
   hold,
+  row,
   rows,
   run,
   type ScopeRow,
@@ -25,13 +26,19 @@ import {
   newestLimit,
   scopesOf,
 } from "./sqlite_lease_rows.ts";
+import type { ScopeCache } from "./sqlite_scope_cache.ts";
 
 /** Settles a lease (see {@linkcode SessionLedger.settle}). */
-export function settle(db: DatabaseSync, input: SettleInput, raw: number): Settled {
+export function settle(
+  db: DatabaseSync,
+  input: SettleInput,
+  raw: number,
+  cache: ScopeCache,
+): Settled {
   const { lease: ref, detail } = input;
   const known = findLease(db, ref.org, ref.leaseId);
   checkSame(known, ref);
-  const scopes = scopesOf(db, ref, raw);
+  const scopes = scopesOf(db, ref, raw, cache);
   if (known?.state === "settled") {
     const booked = readEventAmounts(db, ref.org, ref.leaseId, ref.sessionId);
     return { state: "settled", already: true, late: false, ...booked, limits: limitsOf(scopes) };
@@ -219,13 +226,14 @@ function remember(db: DatabaseSync, scope: ScopeRow, prefixes: SettleInput["reme
       tokens,
     );
   }
-  if (prefixes.length === 0) return;
-  run(
-    db,
-    `DELETE FROM prefixes WHERE scope = ? AND no NOT IN
-       (SELECT no FROM prefixes WHERE scope = ? ORDER BY no DESC LIMIT ?)`,
-    scope.no,
-    scope.no,
-    REMEMBERED_PREFIXES,
-  );
+  if (prefixes.length > 0) forgetOldest(db, scope);
+}
+
+function forgetOldest(db: DatabaseSync, scope: ScopeRow): void {
+  while (true) {
+    const sql = "SELECT count(*) AS count, min(no) AS oldest FROM prefixes WHERE scope = ?";
+    const memory = row(db, sql, scope.no);
+    if (Number(memory?.["count"]) <= REMEMBERED_PREFIXES) return;
+    run(db, "DELETE FROM prefixes WHERE no = ?", memory?.["oldest"] ?? null);
+  }
 }

@@ -1,7 +1,9 @@
 /** Errors, cuts and silence. @module */
 import {
   call,
+  DONE,
   errorChunk,
+  finish,
   frame,
   httpError,
   json,
@@ -44,8 +46,14 @@ export const FAULT_CASES: [string, ScriptedCase][] = [
   ] as const).map(([name, data]): [string, ScriptedCase] => [
     `error-event-${name}`,
     fixed(
-      { status: "failed", code: "server_error" },
-      sse([frame(text("partial")), `event: error\n${data}`, frame(text("never"))]),
+      { status: "failed", code: "server_error", output: ["message:partial"] },
+      sse([
+        frame(text("partial")),
+        `event: error\n${data}`,
+        frame(text("never")),
+        frame(finish("stop")),
+        DONE,
+      ]),
     ),
   ]),
   [
@@ -53,6 +61,13 @@ export const FAULT_CASES: [string, ScriptedCase][] = [
     fixed(
       { status: "failed", code: "server_error", output: ["message:partial"] },
       sse([frame(role()), frame(text("partial")), { fault: "cut" }]),
+    ),
+  ],
+  [
+    "cut-after-finish",
+    fixed(
+      { status: "completed", output: ["message:whole"] },
+      sse([frame(text("whole")), frame(finish("stop")), { fault: "cut" }]),
     ),
   ],
   [

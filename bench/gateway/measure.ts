@@ -1,0 +1,106 @@
+/** What is measured of a contender in one round. @module */
+import { load, openStream } from "./load.ts";
+import { median } from "./statistics.ts";
+import type { Contender, Mode } from "./subjects.ts";
+
+/** One kind of measurement; a round takes it of every contender. */
+export interface Scenario {
+  readonly name: string;
+  readonly unit: string;
+  /** Whether less of it is better. */
+  readonly cost: boolean;
+  measure(contender: Contender): Promise<number>;
+}
+
+/** How much is sent. */
+export interface Volume {
+  readonly unary: number;
+  readonly alone: number;
+  readonly burst: number;
+  readonly paced: number;
+}
+
+const BURST_CHUNKS = 200;
+const PACED_CHUNKS = 100;
+
+/** The scenarios. Latency counts at one connection, throughput at 16; CPU is the least noisy of all. */
+export function scenarios(volume: Volume): Scenario[] {
+  return [
+    cpu("CPU per unary request, 0.4 KB", volume.unary, 16, 1, "json-400", {}),
+    cpu("CPU per unary request, 10 KB", volume.unary / 2, 16, 1, "json-10k", {
+      promptBytes: 10_000,
+    }),
+    cpu(
+      "CPU per unary request, upstream streams 40 chunks",
+      volume.unary / 4,
+      16,
+      1,
+      "sse-short",
+      {},
+    ),
+    cpu("CPU per chunk, burst", volume.burst, 8, BURST_CHUNKS, "sse-burst", { stream: true }),
+    cpu("CPU per chunk, paced", volume.paced, 64, PACED_CHUNKS, "sse-paced", { stream: true }),
+    {
+      name: "p50 with one connection, 0.4 KB",
+      unit: "ms",
+      cost: true,
+      measure: async (contender) =>
+        median((await load(contender.target("json-400"), 1, volume.alone)).latencies),
+    },
+    {
+      name: "requests a second, 16 connections",
+      unit: "/s",
+      cost: false,
+      async measure(contender) {
+        const { seconds } = await load(contender.target("json-400"), 16, volume.unary);
+        return volume.unary / seconds;
+      },
+    },
+  ];
+}
+
+function cpu(
+  name: string,
+  total: number,
+  connections: number,
+  parts: number,
+  mode: Mode,
+  request: { readonly stream?: boolean; readonly promptBytes?: number },
+): Scenario {
+  return {
+    name,
+    unit: "µs",
+    cost: true,
+    async measure(contender) {
+      const count = Math.ceil(total);
+      const before = contender.subject.cpuMs();
+      await load(contender.target(mode, request), connections, count);
+      return (contender.subject.cpuMs() - before) * 1000 / count / parts;
+    },
+  };
+}
+
+/** Resident memory in MB after each of `steps` equal parts of `total` unary requests. */
+export async function memoryOver(
+  contender: Contender,
+  total: number,
+  steps: number,
+): Promise<number[]> {
+  const sizes: number[] = [];
+  for (let i = 0; i < steps; i++) {
+    await load(contender.target("json-400"), 16, total / steps);
+    sizes.push(contender.subject.rssMb());
+  }
+  return sizes;
+}
+
+/** Resident memory in MB that `count` open streams add while nothing comes. */
+export async function memoryOfIdleStreams(contender: Contender, count: number): Promise<number> {
+  const before = contender.subject.rssMb();
+  const target = contender.target("sse-idle", { stream: true });
+  const open: Disposable[] = [];
+  for (let i = 0; i < count; i++) open.push(await openStream(target));
+  const after = contender.subject.rssMb();
+  for (const stream of open) stream[Symbol.dispose]();
+  return after - before;
+}

@@ -1,0 +1,98 @@
+/** Processes on a core of their own, and what they cost, from `/proc`. @module */
+
+/** A process that is measured. Disposing ends it. */
+export interface Subject extends AsyncDisposable {
+  /** `http://127.0.0.1:PORT`. */
+  readonly origin: string;
+  readonly hostname: string;
+  readonly port: number;
+  /** Milliseconds of CPU since it began, all threads, user and system. */
+  cpuMs(): number;
+  /** Resident memory in MB (10^6 bytes). */
+  rssMb(): number;
+}
+
+/** How a process is started. */
+export interface SubjectOptions {
+  /** Arguments of `deno`. */
+  readonly args: readonly string[];
+  /** The core it may use; `null`: any. */
+  readonly core: number | null;
+  readonly env?: Record<string, string>;
+  /** File that takes what it says on stderr. */
+  readonly stderr: string;
+}
+
+/** Linux reports CPU in hundredths of a second. */
+const TICK_MS = 10;
+
+/** Starts a process that prints its port or its address, and waits until it has. */
+export async function startSubject(options: SubjectOptions): Promise<Subject> {
+  const { args, core, stderr } = options;
+  const pin = core === null ? [] : ["taskset", "-c", String(core)];
+  // The shell gives way to the program, so the process id is the program's.
+  const script = 'log="$1"; shift; exec "$@" 2>"$log"';
+  const child = new Deno.Command("/bin/sh", {
+    args: ["-c", script, "sh", stderr, ...pin, Deno.execPath(), ...args],
+    env: options.env ?? {},
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const port = await printedPort(child.stdout);
+  if (port === null) {
+    throw new Error(`${args.at(-1)} did not start:\n${await Deno.readTextFile(stderr)}`);
+  }
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    hostname: "127.0.0.1",
+    port,
+    cpuMs: () => cpuOf(child.pid),
+    rssMb: () => rssOf(child.pid),
+    async [Symbol.asyncDispose](): Promise<void> {
+      child.kill("SIGTERM");
+      await child.status;
+    },
+  };
+}
+
+/** Binds this process, the client, to a core; `null`: to all of them again. */
+export async function pinSelf(core: number | null): Promise<void> {
+  const cores = core === null ? `0-${navigator.hardwareConcurrency - 1}` : String(core);
+  const args = ["-a", "-cp", cores, String(Deno.pid)];
+  await new Deno.Command("taskset", { args, stdout: "null", stderr: "null" }).output();
+}
+
+/** Whether processes can be bound to cores here. */
+export async function canPin(): Promise<boolean> {
+  if (navigator.hardwareConcurrency < 2) return false;
+  try {
+    return (await new Deno.Command("taskset", { args: ["-V"], stdout: "null" }).output()).success;
+  } catch {
+    return false;
+  }
+}
+
+async function printedPort(stdout: ReadableStream<Uint8Array>): Promise<number | null> {
+  let text = "";
+  const reader = stdout.pipeThrough(new TextDecoderStream()).getReader();
+  while (true) {
+    const { value, done } = await reader.read();
+    if (done) return null;
+    text += value;
+    const found = /^(?:http:\/\/127\.0\.0\.1:)?(\d+)\n/m.exec(text)?.[1];
+    if (found !== undefined) return Number(found);
+  }
+}
+
+function cpuOf(pid: number): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  // The name in parentheses may hold spaces; behind it user and system time are the 12th and 13th field.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
+function rssOf(pid: number): number {
+  const kilobytes = /VmRSS:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1];
+  return Number(kilobytes ?? 0) * 1024 / 1e6;
+}
