@@ -51,16 +51,11 @@ export class ResponseStore {
   /** Keeps a response. @throws {SynthError} `response_too_large`, or what the store throws */
   async save(org: string, stored: StoredResponse, options: RetentionOptions): Promise<void> {
     const { id } = stored.response;
-    const sealed = this.#sealer.seal(
-      { kind: "document", text: JSON.stringify(stored).toWellFormed() },
-      scope(org, id),
-    );
-    if (sealed.length > options.maxBytes) {
-      throw new SynthError("The response is too large to be stored", {
-        code: "response_too_large",
-        status: 413,
-      });
-    }
+    const text = JSON.stringify(stored).toWellFormed();
+    // Base64 takes four characters for three bytes: what is surely too large need not be sealed.
+    if (text.length * 4 / 3 > options.maxBytes) throw tooLarge();
+    const sealed = this.#sealer.seal({ kind: "document", text }, scope(org, id));
+    if (sealed.length > options.maxBytes) throw tooLarge();
     await this.#documents.put(org, COLLECTION, id, { v: 1, sealed }, { ttlMs: options.ttlMs });
   }
 
@@ -77,6 +72,13 @@ export class ResponseStore {
     const stored: StoredResponse = JSON.parse(opened.text);
     return stored.v === 1 ? stored : null;
   }
+}
+
+function tooLarge(): SynthError {
+  return new SynthError("The response is too large to be stored", {
+    code: "response_too_large",
+    status: 413,
+  });
 }
 
 /** The id is part of the seal: a document that was put in another's place does not open. */
