@@ -5,6 +5,7 @@ import { hasDeno } from "@synth/core/platform";
 import { createApp, type Route } from "./app.ts";
 import { CoarseClock } from "./coarse_clock.ts";
 import { authenticate } from "./http/authenticate.ts";
+import { admitPage, preflight } from "./http/cors.ts";
 import { logFinished, refusal } from "./http/finished.ts";
 import { InFlight } from "./http/in_flight.ts";
 import { RequestContext } from "./http/request_context.ts";
@@ -157,6 +158,7 @@ class RunningGateway implements Gateway {
     }
     response.headers.set("x-request-id", context.id);
     response.headers.set("x-content-type-options", "nosniff");
+    admitPage(request, response, context.snapshot.config.gateway.cors_origins);
     context.fields["status"] = response.status;
     if (!context.streaming) context.finish();
     return response;
@@ -175,6 +177,9 @@ class RunningGateway implements Gateway {
       throw new SynthError("There is nothing at this path", { code: "not_found", status: 404 });
     }
     if (!("handler" in route)) {
+      const { cors_origins } = context.snapshot.config.gateway;
+      const permitted = preflight(context.request, route.allow, cors_origins);
+      if (permitted !== null) return permitted;
       throw new SynthError("This method is not allowed here", {
         code: "method_not_allowed",
         status: 405,

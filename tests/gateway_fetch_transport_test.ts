@@ -85,3 +85,21 @@ Deno.test("fetchTransport tells a refused connection from a request that may hav
   const known = await assertRejects(() => fetchTransport(fetcher).send(request), TransportError);
   assertEquals((known as TransportError).phase, "connect");
 });
+
+Deno.test("fetchTransport sends nothing for a request that is over, and says so: nothing was billed", async () => {
+  let calls = 0;
+  const transport = fetchTransport(() => {
+    calls++;
+    return Promise.resolve(new Response("{}"));
+  });
+  const error = await assertRejects(() =>
+    transport.send({
+      url: new URL("http://127.0.0.1:1/v1"),
+      method: "POST",
+      headers: {},
+      body: "{}",
+      signal: AbortSignal.abort(new Error("gone")),
+      connectTimeoutMs: 1000,
+    }), TransportError);
+  assertEquals([calls, error.phase, error.kind], [0, "connect", "aborted"]);
+});

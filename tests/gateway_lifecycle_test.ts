@@ -211,6 +211,21 @@ Deno.test("drain ends a stream that its client does not read", async () => {
   await response.body?.cancel();
 });
 
+Deno.test("drain does not wait for bodies that are still being sent", async () => {
+  for (const headers of [{}, { "content-length": "100" }, { "content-encoding": "gzip" }]) {
+    const clock = new FakeClock();
+    const it = await startGateway({ clock });
+    const body = new ReadableStream({ start: (c) => c.enqueue(new TextEncoder().encode("{")) });
+    const answer = it.post("/v1/responses", null, { body, headers });
+    await clock.tick(1);
+    const drained = it.gateway.drain(5000);
+    await clock.tick(6000);
+    const response = await answer;
+    assertEquals([response.status, (await response.json()).error.code], [503, "shutting_down"]);
+    await drained;
+  }
+});
+
 Deno.test("a late settlement is awaited by drain", async () => {
   const clock = new FakeClock();
   const settled = Promise.withResolvers<void>();

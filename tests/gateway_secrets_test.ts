@@ -1,5 +1,5 @@
 /** No secret reaches a log, an error or another place where it does not belong: unique marks in every slot, on every path. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Authenticator, type Principal } from "@synth/core/auth";
 import { serveGateway } from "@synth/gateway/deno";
 import { ROUTES } from "../gateway/app.ts";
@@ -175,4 +175,17 @@ Deno.test("no secret leaks over a real socket", async () => {
   assertEquals(response.status, 504);
   assertClean(it, await seenOf(response), "socket");
   await server.stop();
+});
+
+Deno.test("no secret leaks when an upstream quotes a header of the operator's that carries one", async () => {
+  const secret = "header-secret-canary-91";
+  await using upstream = await startUpstream({ reply: () => httpError(400, `bad ${secret}, web`) });
+  const headers = { "api-key": secret, "x-title": "web" };
+  await using it = await startGateway({ baseUrl: upstream.baseUrl, upstream: { headers } });
+  for (const stream of [true, false]) {
+    const seen = await seenOf(await it.post("/v1/responses", { ...body("up-m"), stream }));
+    assert(!seen.includes(secret));
+    assertStringIncludes(seen, ", web");
+  }
+  assertEquals(upstream.requests[0]?.headers.get("api-key"), secret);
 });

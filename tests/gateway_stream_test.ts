@@ -33,6 +33,8 @@ Deno.test("gateway stops the upstream when the client of a stream goes", async (
   await (await upstream.request(0)).closed;
   await server.stop();
   assertEquals(admission.book, ["admit lease1", "settle lease1 estimated 3"]);
+  const { outcome, error_code } = JSON.parse(it.lines.at(-1) ?? "{}");
+  assertEquals([outcome, error_code], ["aborted", "client_closed_request"], "nobody's failure");
 });
 
 Deno.test("gateway stops the upstream when the client of a whole answer goes", async () => {

@@ -7,6 +7,7 @@ import { startUpstream } from "./support/scripted_upstream.ts";
 import { eventsOf, ImpatientClock, startGateway } from "./support/test_gateway.ts";
 
 const BODY = { model: "up-model", input: "Say hi" };
+const CHAT = { model: "up-model", messages: [{ role: "user", content: "Say hi" }] };
 const HELLO = stream(text("Hello"), finish("stop"), usage());
 
 Deno.test("gateway waits as long as Retry-After says, within a total", async () => {
@@ -232,4 +233,25 @@ Deno.test("gateway inflates an upstream that compresses although it was asked no
   await using it = await startGateway({ baseUrl: upstream.baseUrl });
   const response = await it.post("/v1/responses", BODY);
   assertEquals((await response.json()).output[0].content[0].text, "Hello");
+});
+
+Deno.test("gateway says that what answers with a web page is no model", async () => {
+  const page = { "content-type": "Text/HTML; charset=utf-8" };
+  await using upstream = await startUpstream({
+    reply: () => ({ status: 200, headers: page, steps: ["<html>Log in</html>"] }),
+  });
+  const admission = new RecordingAdmission();
+  await using it = await startGateway({ baseUrl: upstream.baseUrl, admission });
+  for (const [path, body] of [["responses", BODY], ["chat/completions", CHAT]] as const) {
+    const response = await it.post(`/v1/${path}`, body);
+    assertEquals(response.status, 502);
+    const { error } = await response.json();
+    assertEquals(error.code, "upstream_invalid_answer", path);
+    if (path === "responses") assertStringIncludes(error.message, "base_url");
+  }
+  const streamed = await eventsOf(await it.post("/v1/responses", { ...BODY, stream: true }));
+  assertEquals(streamed.at(-1)?.type, "response.failed");
+  assertStringIncludes(JSON.stringify(streamed.at(-1)), "web page");
+  const ends = admission.book.filter((line) => !line.startsWith("admit"));
+  assertEquals(ends, ["charge lease1", "charge lease2", "charge lease3"]);
 });

@@ -23,7 +23,7 @@ export interface SubjectOptions {
   readonly stderr: string;
 }
 
-/** Linux reports CPU in hundredths of a second. */
+/** What `/proc/PID/stat` counts in. */
 const TICK_MS = 10;
 
 /** Starts a process that prints its port or its address, and waits until it has. */
@@ -39,6 +39,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
     stdout: "piped",
     stderr: "null",
   }).spawn();
+  const meter = new CpuMeter(child.pid);
   const port = await printedPort(child.stdout);
   if (port === null) {
     throw new Error(`${args.at(-1)} did not start:\n${await Deno.readTextFile(stderr)}`);
@@ -47,7 +48,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
     origin: `http://127.0.0.1:${port}`,
     hostname: "127.0.0.1",
     port,
-    cpuMs: () => cpuOf(child.pid),
+    cpuMs: () => meter.read(),
     rssMb: () => rssOf(child.pid),
     async [Symbol.asyncDispose](): Promise<void> {
       child.kill("SIGTERM");
@@ -82,6 +83,32 @@ async function printedPort(stdout: ReadableStream<Uint8Array>): Promise<number |
     text += value;
     const found = /^(?:http:\/\/127\.0\.0\.1:)?(\d+)\n/m.exec(text)?.[1];
     if (found !== undefined) return Number(found);
+  }
+}
+
+/** CPU of a process by its threads: to the nanosecond where the kernel says so, else in hundredths of a second. */
+class CpuMeter {
+  readonly #pid: number;
+  /** By thread; what one has used stays when it ends. */
+  readonly #threads: Map<string, number> = new Map();
+
+  constructor(pid: number) {
+    this.#pid = pid;
+  }
+
+  /** Milliseconds so far. */
+  read(): number {
+    const folder = `/proc/${this.#pid}/task`;
+    for (const { name } of Deno.readDirSync(folder)) {
+      try {
+        const [ran = ""] = Deno.readTextFileSync(`${folder}/${name}/schedstat`).split(" ");
+        this.#threads.set(name, Number(ran) / 1e6);
+      } catch {
+        // The thread has ended, or this kernel keeps no such count.
+      }
+    }
+    if (this.#threads.size === 0) return cpuOf(this.#pid);
+    return [...this.#threads.values()].reduce((sum, ms) => sum + ms, 0);
   }
 }
 

@@ -35,7 +35,7 @@ export interface GatewayReport {
   readonly startMs: number;
 }
 
-const FULL: Volume = { unary: 2000, alone: 300, burst: 160, paced: 192 };
+const FULL: Volume = { unary: 2000, alone: 300, burst: 240, paced: 192 };
 const QUICK: Volume = { unary: 1000, alone: 150, burst: 80, paced: 128 };
 
 /** Runs the rounds. @param only scenarios whose name has this text */

@@ -10,14 +10,17 @@ export interface BodyLimits {
   /** Milliseconds until the last byte must have come: `Deno.serve` itself waits for ever. */
   readonly timeoutMs: number;
   readonly clock: Clock;
+  /** Ends the reading, with its reason. */
+  readonly signal: AbortSignal;
 }
 
 /**
  * All bytes of the body.
  *
- * @throws {SynthError} 413 `body_too_large`, 415 `unsupported_content_encoding`, 408 `body_timeout`, 400 `body_incomplete` or `invalid_compression`
+ * @throws {SynthError} the signal's reason, 413 `body_too_large`, 415 `unsupported_content_encoding`, 408 `body_timeout`, 400 `body_incomplete` or `invalid_compression`
  */
 export async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Array> {
+  limits.signal.throwIfAborted();
   const encoding = (request.headers.get("content-encoding") ?? "identity").trim().toLowerCase();
   const compressed = encoding === "gzip" || encoding === "deflate";
   if (!compressed && encoding !== "identity" && encoding !== "") {
@@ -39,11 +42,15 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
     late = true;
     void reader.cancel(new Error("too slow"));
   });
+  const onAbort = (): void => void reader.cancel(limits.signal.reason);
+  limits.signal.addEventListener("abort", onAbort, { once: true });
   try {
     const bytes = await collect(reader, limits);
     if (late) throw tooSlow(limits);
+    limits.signal.throwIfAborted();
     return bytes;
   } catch (error) {
+    limits.signal.throwIfAborted();
     if (late) throw tooSlow(limits);
     if (error instanceof SynthError) throw error;
     throw new SynthError(
@@ -52,6 +59,7 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
     );
   } finally {
     stopTimer();
+    limits.signal.removeEventListener("abort", onAbort);
   }
 }
 
@@ -62,13 +70,14 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
 async function declared(request: Request, limits: BodyLimits): Promise<Uint8Array> {
   const reading = request.bytes();
   let bytes: Uint8Array | null = null;
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(limits.signal.reason);
+  limits.signal.addEventListener("abort", onAbort, { once: true });
   try {
     const inTime = await within(
       limits.clock,
       limits.timeoutMs,
-      reading.then((all) => {
-        bytes = all;
-      }),
+      Promise.race([reading.then((all) => void (bytes = all)), aborted.promise]),
     );
     if (!inTime) throw tooSlow(limits);
   } catch (error) {
@@ -78,6 +87,8 @@ async function declared(request: Request, limits: BodyLimits): Promise<Uint8Arra
       status: 400,
       cause: error,
     });
+  } finally {
+    limits.signal.removeEventListener("abort", onAbort);
   }
   const all = bytes ?? new Uint8Array(0);
   if (all.length > limits.maxBytes) throw tooLarge(limits);

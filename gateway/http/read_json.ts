@@ -14,8 +14,13 @@ const BODY_MS = 60_000;
  */
 export async function readJson(context: RequestContext, whenEmpty?: Json): Promise<Json> {
   const { max_body_bytes, max_json_depth } = context.snapshot.config.gateway;
-  const { clock, request } = context;
-  const bytes = await readBody(request, { maxBytes: max_body_bytes, timeoutMs: BODY_MS, clock });
+  const { clock, request, signal } = context;
+  const bytes = await readBody(request, {
+    maxBytes: max_body_bytes,
+    timeoutMs: BODY_MS,
+    clock,
+    signal,
+  });
   context.fields["request_bytes"] = bytes.length;
   if (bytes.length === 0 && whenEmpty !== undefined) return whenEmpty;
   return parseJsonLimited(decodeUtf8(bytes), { maxDepth: max_json_depth });

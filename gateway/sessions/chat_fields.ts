@@ -53,6 +53,25 @@ export const NEUTRAL_FIELDS: ReadonlySet<string> = new Set([
   "verbosity",
 ]);
 
+/** Of these the ones by which a template decides what of tools and earlier reasoning comes into the prompt. */
+const SWITCHES: ReadonlySet<string> = new Set([
+  "enable_thinking",
+  "include_reasoning",
+  "reasoning",
+  "reasoning_effort",
+  "reasoning_format",
+  "reasoning_split",
+  "thinking",
+]);
+
+const OFFERS_ALL: readonly unknown[] = [undefined, null, "auto", "required"];
+
+/** Whether the same messages and tools can come to another number of tokens with another value of this field. */
+export function isSwitch(field: string, value: unknown): boolean {
+  if (field === "tool_choice" || field === "function_call") return !OFFERS_ALL.includes(value);
+  return SWITCHES.has(field);
+}
+
 /** Fields whose bytes may come into the prompt, and no more than these. */
 const COUNTED: ReadonlySet<string> = new Set([
   "chat_template_kwargs",

@@ -8,7 +8,7 @@
  */
 import type { ChatMessage, ChatPart, ChatRequest } from "../bridge/chat.ts";
 import type { InputBounds } from "../pricing/price_book.ts";
-import { NEUTRAL_FIELDS, unmeterableField } from "./chat_fields.ts";
+import { isSwitch, NEUTRAL_FIELDS, unmeterableField } from "./chat_fields.ts";
 import type { PrefixCandidate } from "./ledger/ledger.ts";
 import type { PrefixHasher } from "./prefix_hash.ts";
 
@@ -51,6 +51,8 @@ export function boundInput(
   const media = new MediaBounds(bounds);
   const head = encoder.encode(JSON.stringify(headOf(chat)));
   hash.update(head);
+  // They are not in the prompt, and say what of the rest is.
+  hash.update(encoder.encode(JSON.stringify(fieldsOf(chat, isSwitch))));
   let tokens = REQUEST_TOKENS + head.length + (chat.tools?.length ?? 0) * TOOL_TOKENS;
   const boundaries: { hash: string; upTo: number }[] = [];
   const firstOffered = chat.messages.length - MAX_CANDIDATES;
@@ -78,9 +80,15 @@ export function boundInput(
 
 /** Everything beside the messages that may be put into the prompt: tools, schemas, and whatever an upstream knows that we do not. */
 function headOf(chat: ChatRequest): [string, unknown][] {
-  return Object.entries(chat).filter(([field, value]) =>
-    !NEUTRAL_FIELDS.has(field) && value !== undefined
-  )
+  return fieldsOf(chat, (field) => !NEUTRAL_FIELDS.has(field));
+}
+
+function fieldsOf(
+  chat: ChatRequest,
+  wanted: (field: string, value: unknown) => boolean,
+): [string, unknown][] {
+  return Object.entries(chat)
+    .filter(([field, value]) => value !== undefined && wanted(field, value))
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }
 

@@ -92,7 +92,7 @@ Deno.test("boundInput() counts fields that it does not know, and knows the conve
   const documents = bound(chat(hi, { documents: ["x".repeat(5000)] }));
   assert(documents.tokens > 5000);
   assertNotEquals(documents.hash, plain.hash);
-  assertEquals(bound(chat(hi, { temperature: 0.5, tool_choice: "none" })).hash, plain.hash);
+  assertEquals(bound(chat(hi, { temperature: 0.5, tool_choice: "auto" })).hash, plain.hash);
 });
 
 Deno.test("boundInput() does not remember what was named and not sent: it may have grown", () => {
@@ -134,4 +134,23 @@ Deno.test("boundInput() bounds no template that the client brings", () => {
     bound(chat(hi, { chat_template_kwargs: { enable_thinking: false } })).unmeterable,
     null,
   );
+});
+
+Deno.test("boundInput() does not take what a template left out before for what it leaves out now", () => {
+  const hi: ChatMessage[] = [{ role: "user", content: "hi" }];
+  const tools = [{ type: "function" as const, function: { name: "f", parameters: {} } }];
+  const plain = bound(chat(hi, { tools })).hash;
+  for (
+    const more of [
+      // Servers leave tools out of the prompt that may not be called.
+      { tool_choice: "none" },
+      { function_call: "none" },
+      { thinking: { type: "enabled", clear_thinking: false } },
+      { enable_thinking: true },
+      { reasoning_effort: "high" },
+    ]
+  ) {
+    assertNotEquals(bound(chat(hi, { tools, ...more })).hash, plain, JSON.stringify(more));
+  }
+  assertEquals(bound(chat(hi, { tools, tool_choice: "required" })).hash, plain);
 });

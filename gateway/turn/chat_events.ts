@@ -26,6 +26,11 @@ export async function chatEvents(
   secret: string | null,
 ): Promise<{ source: ByteSource } | { error: SynthError }> {
   const type = (reply.headers.get("content-type") ?? "").toLowerCase();
+  if (type.includes("html")) {
+    reply.body.cancel();
+    await settledInTime(context, services.admission.charge(lease));
+    return { error: webPage() };
+  }
   if (!type.includes("json")) return { source: reply.body };
   const { gateway } = context.snapshot.config;
   const idleMs = gateway.idle_timeout_s * 1000;
@@ -59,6 +64,15 @@ function unreadable(): SynthError {
     code: "upstream_invalid_answer",
     status: 502,
     type: "server_error",
+  });
+}
+
+function webPage(): SynthError {
+  return new SynthError("The upstream answered with a web page", {
+    code: "upstream_invalid_answer",
+    status: 502,
+    type: "server_error",
+    hint: "The operator must check the upstream's base_url",
   });
 }
 

@@ -39,6 +39,8 @@ type Stop = Omit<TurnEnd, "now">;
 const BYTES_PER_TOKEN = 16;
 /** Milliseconds that the upstream gets to end its stream after `[DONE]`, so that its connection can be used again. */
 const LINGER_MS = 1000;
+/** What the log says when the client went: no failure of anybody's. */
+const CLIENT_GONE = { outcome: "aborted", error_code: "client_closed_request" };
 
 /** Drives one turn. */
 export class Turn {
@@ -153,6 +155,7 @@ export class Turn {
     else source.cancel();
     const { usage, outputBytes, uncountedBytes } = this.#translation;
     Object.assign(context.fields, this.#translation.outcome());
+    if (this.#stop?.reason === "aborted") Object.assign(context.fields, CLIENT_GONE);
     context.fields["input_tokens"] = usage.inputTokens;
     context.fields["output_tokens"] = usage.outputTokens;
     if (!usage.reported) context.fields["usage_estimated"] = true;

@@ -2,13 +2,20 @@
 import { REDACTED, SynthError } from "@synth/core";
 import { upstreamHttpError } from "../bridge/upstream_error.ts";
 import type { UpstreamFailure } from "./retry.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** Header names whose values are secrets, such as `api-key`. */
+const SECRET_HEADER = /key|token|secret|auth|password|credential/i;
 
 /**
  * The answer. 4xx of the upstream stay 4xx, what the client cannot mend is 502 or 504.
  *
- * @param key of the upstream: masked, since some servers quote it
+ * @param upstream its key, and secrets in its headers, are masked: some servers quote them
  */
-export function failureError(failure: UpstreamFailure, key: string | null): SynthError {
+export function failureError(
+  failure: UpstreamFailure,
+  upstream: Pick<Upstream, "key" | "headers">,
+): SynthError {
   if (failure.kind === "http") {
     if (failure.status >= 300 && failure.status < 400) {
       return new SynthError("The upstream answered with a redirect, which is never followed", {
@@ -17,7 +24,11 @@ export function failureError(failure: UpstreamFailure, key: string | null): Synt
         hint: "The operator must put the final URL into base_url",
       });
     }
-    return upstreamHttpError({ ...failure, body: withoutKey(failure.body, key) });
+    let body = withoutKey(failure.body, upstream.key);
+    for (const [name, value] of upstream.headers) {
+      if (SECRET_HEADER.test(name)) body = withoutKey(body, value);
+    }
+    return upstreamHttpError({ ...failure, body });
   }
   const { error } = failure;
   if (error.kind === "aborted" && error.cause instanceof SynthError) return error.cause;

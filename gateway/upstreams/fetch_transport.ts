@@ -20,6 +20,8 @@ export function fetchTransport(fetcher: typeof fetch = fetch): UpstreamTransport
 }
 
 async function send(fetcher: typeof fetch, request: TransportRequest): Promise<TransportReply> {
+  // Nothing was sent yet, so nothing is billed.
+  if (request.signal.aborted) throw abortedError("connect", request.signal.reason);
   let response: Response;
   try {
     response = await fetcher(request.url, {

@@ -59,7 +59,7 @@ export async function openUpstream(
     else context.fields["upstream_failure"] = `${failure.error.phase} ${failure.error.kind}`;
     const { lease, billed } = result;
     await settledInTime(context, billed ? admission.charge(lease) : admission.release(lease));
-    return { ok: false, error: failureError(failure, model.upstream.key), headers };
+    return { ok: false, error: failureError(failure, model.upstream), headers };
   } catch (error) {
     // Neither an answer nor a failure of the upstream: a refused renewal, or a bug. Nobody else holds the lease.
     await settledInTime(context, admission.charge(first));

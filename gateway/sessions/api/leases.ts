@@ -120,6 +120,7 @@ async function reserve(
   };
   const outcome = await askLedger(services, (ledger) => ledger.reserve(input));
   if (!outcome.granted) throw await refused(outcome, context, services);
+  if (outcome.ended) throw leaseEnded(leaseId);
   if (outcome.held.gpu_time === asked.gpuTime && outcome.held.cost === asked.cost) return outcome;
   throw idempotencyConflict();
 }
@@ -164,8 +165,19 @@ async function settle(
       actual: used === null ? "held" : amounts({ gpu_time: used.gpuTime, cost: used.cost }),
       detail: NO_DETAIL,
       remember: [],
+      ifUnknown: "refuse",
     }));
   return endBody(ref, settled);
+}
+
+/** The error for a request that was sent again after its lease had ended: who went on would spend what nobody holds. */
+function leaseEnded(leaseId: string): SynthError {
+  return new SynthError(`The lease "${leaseId}" has ended`, {
+    code: "lease_ended",
+    status: 409,
+    details: { lease_id: leaseId },
+    hint: "Renew the last lease of the job, or take a new one with another Idempotency-Key",
+  });
 }
 
 /** What is asked for; nothing is no lease. */

@@ -160,3 +160,36 @@ Deno.test("leases refuse what they cannot mean", async () => {
   const over = await it.call(`POST ${path}/leases`, { gpu_seconds: 1 });
   assertEquals([over.status, over.body.error.code], [400, "session_not_active"]);
 });
+
+Deno.test("a lease that was never granted is not there to be settled", async () => {
+  await using it = await openBench();
+  const path = await openSession(it);
+  const never = `${path}/leases/gpulease_${"0".repeat(26)}`;
+  for (
+    const [verb, body] of [
+      ["settle", { gpu_seconds: 3000 }],
+      ["renew", { gpu_seconds: 60 }],
+    ] as const
+  ) {
+    const answer = await it.call(`POST ${never}/${verb}`, body);
+    assertEquals([answer.status, answer.body.error.code], [404, "lease_not_found"]);
+  }
+  const [limit] = (await it.call(`GET ${path}/limits`)).body;
+  assertEquals([limit.current_usage, limit.held], [0, 0]);
+});
+
+Deno.test("a lease that has ended is not given again", async () => {
+  await using it = await openBench();
+  const path = await openSession(it);
+  const headers = { "idempotency-key": "beat-1" };
+  const take = () => it.call(`POST ${path}/leases`, { gpu_seconds: 60 }, { headers });
+  const { lease_id } = (await take()).body;
+  const renew = () => it.call(`POST ${path}/leases/${lease_id}/renew`, { gpu_seconds: 60 });
+  const next = (await renew()).body;
+  assertEquals((await renew()).body.lease_id, next.lease_id);
+  await it.call(`POST ${path}/leases/${next.lease_id}/settle`, { gpu_seconds: 60 });
+  for (const again of [renew, take]) {
+    const { status, body } = await again();
+    assertEquals([status, body.error.code], [409, "lease_ended"]);
+  }
+});

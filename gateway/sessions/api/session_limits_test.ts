@@ -75,6 +75,8 @@ Deno.test("POST increase raises once for each Idempotency-Key", async () => {
     Array.from({ length: 10 }, () => it.call(path, raise, { headers })),
   );
   for (const { status, body } of all) assertEquals([status, body.limit_value], [200, 20.5]);
+  const other = await it.call(path, { ...raise, increase_by: "0.6" }, { headers });
+  assertEquals([other.status, other.body.error.code], [409, "idempotency_conflict"]);
   assertEquals((await it.call(path, raise)).body.limit_value, 21);
   assertEquals((await it.call(path, raise)).body.limit_value, 21.5);
 });

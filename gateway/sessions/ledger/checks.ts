@@ -56,6 +56,29 @@ export function mismatch(ref: LeaseRef): SynthError {
   });
 }
 
+/** The error for a lease that nobody was granted. */
+export function leaseNotFound(): SynthError {
+  return new SynthError("There is no such lease", { code: "lease_not_found", status: 404 });
+}
+
+/** The error for a raise that was sent before with another amount or for another limit. */
+export function otherRaise(): SynthError {
+  return new SynthError("This raise was sent before, with another amount or for another limit", {
+    code: "idempotency_conflict",
+    status: 409,
+    param: "Idempotency-Key",
+    hint: "Use a new key for a new request",
+  });
+}
+
+/** The error for usage that a scope's counters have no room for. */
+export function usageTooLarge(): SynthError {
+  return new SynthError("There is no room left to record so much usage", {
+    code: "usage_too_large",
+    status: 400,
+  });
+}
+
 /** @throws {SynthError} `lease_mismatch` when a known lease is asked for again by somebody else. */
 export function checkSameAsk(known: LeaseRef, input: ReserveInput): void {
   const { session } = input;

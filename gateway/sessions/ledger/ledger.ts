@@ -177,6 +177,8 @@ export interface Grant {
   readonly lease: LeaseRef;
   /** The session was opened by this reserve. */
   readonly opened: boolean;
+  /** The lease was granted before and has ended since: it holds nothing any more. */
+  readonly ended?: true;
   /** The largest output, each of `outputTimes`; `null`: no hard limit counts tokens or cost. */
   readonly outputTokens: number | null;
   /** The bound of the input that was held. */
@@ -227,6 +229,12 @@ export interface SettleInput {
   readonly detail: UsageDetail;
   /** Prefixes and the tokens that they had, for the input bound of the next request. At most 4. */
   readonly remember: readonly { readonly hash: string; readonly tokens: number }[];
+  /**
+   * What becomes of a lease that the ledger does not know: `charge` counts it (its reserve was lost, its use was not), `refuse` rejects with
+   * `lease_not_found` (404). A lease that the journal still has is known, however long ago it was settled.
+   * @default {"charge"}
+   */
+  readonly ifUnknown?: "charge" | "refuse";
 }
 
 /** What a lease came to. */
@@ -320,7 +328,8 @@ export interface SessionLedger {
   addLimit(ref: ScopeRef, spec: LimitSpec): Promise<Changed<LimitState> | null>;
   /**
    * Raises a limit by `by`, once for each `operationId` (the last 64 are remembered).
-   * @throws {SynthError} `limit_too_large` (400) beyond {@linkcode MAX_LIMIT}. `null`: no such limit.
+   * @throws {SynthError} `limit_too_large` (400) beyond {@linkcode MAX_LIMIT}; `idempotency_conflict` (409) when the operation was another raise.
+   * `null`: no such limit.
    */
   raiseLimit(
     ref: ScopeRef,
@@ -334,7 +343,7 @@ export interface SessionLedger {
   /** Charges the leases of an org that are past their time, at most `max`, and drops what is past its retention. */
   expireLeases(org: string, max?: number): Promise<{ readonly expired: number }>;
 
-  /** Counts usage without a lease. `null`: no such session. */
+  /** Counts usage without a lease. `null`: no such session. @throws {SynthError} `usage_too_large` (400) beyond {@linkcode MAX_USED} */
   recordUsage(input: RecordUsage): Promise<Changed<UsageEvent> | null>;
   listUsage(org: string, query?: UsageQuery): Promise<UsageEvent[]>;
 
@@ -349,6 +358,9 @@ export const MAX_RATE = 10_000_000_000_000n;
 
 /** The largest amount of one request, in any unit, beside tokens. */
 export const MAX_REQUEST_AMOUNT = 4_000_000_000_000_000n;
+
+/** What a scope can have used before no more usage is recorded: stores count with 64 bits, and leases must always find room to settle. */
+export const MAX_USED = 4_000_000_000_000_000_000n;
 
 /** Prefixes that a session remembers. */
 export const REMEMBERED_PREFIXES = 32;

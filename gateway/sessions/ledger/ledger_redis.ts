@@ -21,9 +21,12 @@ import {
   checkReserve,
   checkScope,
   checkSettle,
+  leaseNotFound,
   limitTooLarge,
   mismatch,
+  otherRaise,
   tooManyLimits,
+  usageTooLarge,
 } from "./checks.ts";
 import type {
   Changed,
@@ -43,7 +46,7 @@ import type {
   UsageEvent,
   UsageQuery,
 } from "./ledger.ts";
-import { MAX_LIMITS } from "./ledger.ts";
+import { MAX_LIMITS, MAX_USED } from "./ledger.ts";
 import * as codec from "./redis_codec.ts";
 import { list, word } from "./redis_codec.ts";
 import { finishKeys, LedgerKeys, reserveKeys } from "./redis_keys.ts";
@@ -242,6 +245,7 @@ export class RedisLedger implements SessionLedger {
     );
     if (reply[0] === "unknown") return null;
     if (reply[0] === "too_large") throw limitTooLarge();
+    if (reply[0] === "conflict") throw otherRaise();
     return { value: codec.limitOf(reply[1]), changed: reply[0] === "made" };
   }
 
@@ -292,10 +296,12 @@ export class RedisLedger implements SessionLedger {
       actual === "held" ? "held" : "amounts",
       ...codec.amountArgs(actual === "held" ? NOTHING : actual),
       JSON.stringify(input.detail),
+      input.ifUnknown === "refuse" ? "1" : "",
       String(remember.length),
       ...remember.flatMap(({ hash, tokens }) => [hash, String(tokens)]),
     ]);
     if (reply[0] === "mismatch") throw mismatch(lease);
+    if (reply[0] === "unknown") throw leaseNotFound();
     return {
       state: "settled",
       already: reply[1] === "1",
@@ -342,10 +348,12 @@ export class RedisLedger implements SessionLedger {
         JSON.stringify(who),
         "",
         ...[this.#retention.usageMs, this.#retention.usageMax].map(String),
+        String(MAX_USED),
         ...codec.amountArgs(input.amounts),
       ],
     );
     if (reply[0] === "unknown") return null;
+    if (reply[0] === "too_large") throw usageTooLarge();
     const value = codec.eventOf(org, member, word(reply[1]));
     return { value, changed: reply[0] === "made" };
   }

@@ -6,6 +6,7 @@ import { UpstashTransport } from "@synth/core/storage/upstash";
 import { startRedis } from "../../../tests/support/redis_server.ts";
 import { startUpstashProxy } from "../../../tests/support/upstash_proxy.ts";
 import { RedisLedger } from "./ledger_redis.ts";
+import { LedgerKeys } from "./redis_keys.ts";
 import { runSteps } from "./testing/interleaving.ts";
 import { lawsRuns, lawsSeed } from "./testing/laws_runs.ts";
 import { ledgerContract, type LedgerSubject, NOON } from "./testing/ledger_contract.ts";
@@ -22,6 +23,10 @@ function subjectOn(transports: RedisPort[], proxy?: AsyncDisposable): LedgerSubj
     ledgers,
     setTime: (ms) => {
       now = ms;
+    },
+    async forgetLeases(org, ids) {
+      const keys = new LedgerKeys(org);
+      await transports[0]?.pipeline([["DEL", ...ids.map((id) => keys.lease(id))]]);
     },
     async [Symbol.asyncDispose]() {
       for (const ledger of ledgers) await ledger.close();

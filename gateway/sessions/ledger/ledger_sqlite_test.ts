@@ -1,3 +1,4 @@
+import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { FakeClock } from "@synth/core";
 import { openSqliteLedger } from "./ledger_sqlite.ts";
@@ -19,6 +20,14 @@ ledgerContract("SqliteLedger", async () => {
   return {
     ledgers,
     setTime: (ms) => clock.jump(ms),
+    forgetLeases(org, ids) {
+      const db = new DatabaseSync(path);
+      for (const id of ids) {
+        db.prepare("DELETE FROM leases WHERE org = ? AND id = ?").run(org, id);
+      }
+      db.close();
+      return Promise.resolve();
+    },
     async [Symbol.asyncDispose]() {
       for (const ledger of ledgers) await ledger.close();
       await Deno.remove(dir, { recursive: true });

@@ -238,6 +238,7 @@ export function outcomeOf(input: ReserveInput, reply: RedisReply[]): Grant | Ref
         sessionId: word(reply[1]) || null,
       },
       opened: reply[2] === "1",
+      ...(reply[8] === "open" ? {} : { ended: true }),
       outputTokens: numberOrNull(reply[3]),
       inputTokens: number(reply[4]),
       held: amountsOf(reply[6]),

@@ -15,7 +15,7 @@ local retention = num()
 local function granted(lease, scopes)
   return {
     'granted', lease.sid, lease.op, lease.o, lease.i, lease.x,
-    {lease.tokens, lease.cost, lease.gpu_time, lease.api_calls}, describe_all(scopes)
+    {lease.tokens, lease.cost, lease.gpu_time, lease.api_calls}, describe_all(scopes), lease.st
   }
 end
 local function other(kind, key) return scope_of(kind, key, load(key) or {}) end

@@ -129,7 +129,10 @@ return {'made', describe(limit)}
 export const raiseScript: RedisScript = {
   name: "ledger_raise",
   lua: `${COMMON}
-local kind, id, by, most, operation = arg(), arg(), num(), num(), arg()
+local kind, id, by_text, most, operation = arg(), arg(), arg(), num(), arg()
+local by = tonumber(by_text)
+-- Behind the id stands what was done; older versions wrote the id alone.
+local whole = table.concat({operation, id, by_text}, ':')
 local hash = load(KEYS[1])
 if not hash or not hash[id .. ':v'] then return {'unknown'} end
 local scope = scope_of(kind, KEYS[1], hash)
@@ -139,14 +142,15 @@ for _, one in ipairs(scope.limits) do
 end
 local done = {}
 for one in string.gmatch(hash.ops or '', '%S+') do
-  if one == operation then return {'there', describe(limit)} end
+  if one == operation or one == whole then return {'there', describe(limit)} end
+  if string.match(one, '^[^:]+') == operation then return {'conflict'} end
   table.insert(done, one)
 end
 if limit.value + by > most then return {'too_large'} end
 advance(scope)
 add(limit, 'v', by)
 hash[limit.p .. 'v'] = redis.call('HGET', scope.key, limit.p .. 'v')
-table.insert(done, operation)
+table.insert(done, whole)
 while #done > ${REMEMBERED_OPERATIONS} do table.remove(done, 1) end
 redis.call('HSET', scope.key, 'ops', table.concat(done, ' '))
 return {'made', describe(limit)}

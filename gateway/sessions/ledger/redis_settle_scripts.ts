@@ -64,6 +64,18 @@ local place = lease_id .. ' ' .. (sid == '' and '-' or sid) .. ' ' .. kid
 local known = load(KEYS[1])
 if known and (known.sid ~= sid or known.kid ~= kid) then return {'mismatch'} end
 local lease = known or {st = 'unknown', sid = sid, kid = kid, who = ''}
+-- What is kept of a lease goes before its line in the journal.
+local past = nil
+if not known and verb ~= 'expire' then
+  local body = redis.call('HGET', KEYS[6], member)
+  if body then
+    past = {}
+    for line in string.gmatch(body, '([^\\n]*)\\n') do table.insert(past, line) end
+    lease.who = past[11]
+    if cjson.decode(lease.who).keyId ~= kid then return {'mismatch'} end
+    for i, metric in ipairs(METRICS) do lease[metric] = past[2 + i] end
+  end
+end
 local held = {}
 for _, metric in ipairs(METRICS) do held[metric] = tonumber(lease[metric] or '0') end
 
@@ -107,6 +119,23 @@ local function correct(scopes, actual)
   end
 end
 
+-- The same long after: windows have moved on, and what they counted too much stays.
+local function correct_loosely(scopes, actual)
+  local more = {}
+  for _, metric in ipairs(METRICS) do more[metric] = actual[metric] - held[metric] end
+  for _, scope in ipairs(scopes) do
+    advance(scope, more)
+    for _, limit in ipairs(scope.limits) do
+      local n = more[limit.metric]
+      if n > 0 then
+        book_loosely(limit, n)
+      elseif limit.width == 0 then
+        take_back_loosely(limit, -n, scope.now)
+      end
+    end
+  end
+end
+
 local function done(state, more)
   local fields = more or {}
   fields.st, fields.sid, fields.kid = state, sid, kid
@@ -123,6 +152,7 @@ end
 local NOTHING = {tokens = 0, cost = 0, gpu_time = 0, api_calls = 0}
 
 if verb == 'release' then
+  if past then return {'settled'} end
   if lease.st == 'settled' or lease.st == 'released' then return {lease.st} end
   if lease.st ~= 'unknown' then
     local scopes = scopes_of_keys()
@@ -171,15 +201,23 @@ if lease.st == 'settled' then
   end
   return settled('1', '', actual, overrun)
 end
+if past and past[2] ~= '1' then
+  local actual, overrun = {}, {}
+  for i = 1, 4 do actual[i], overrun[i] = past[2 + i], past[6 + i] end
+  return settled('1', '', actual, overrun)
+end
 local kind = arg()
 local actual = amounts_arg()
 if kind == 'held' then actual = held end
 local detail = arg()
+if arg() == '1' and lease.st == 'unknown' and not past then return {'unknown'} end
 local granted = held
 if lease.st == 'open' then
   close(scopes, actual)
 elseif lease.st == 'expired' then
   correct(scopes, actual)
+elseif past then
+  correct_loosely(scopes, actual)
 else
   charge_loosely(scopes, actual)
   granted = NOTHING
@@ -225,12 +263,17 @@ export const recordScript: RedisScript = {
   name: "ledger_record",
   lua: `${COMMON}${JOURNAL}
 local member, who, detail = arg(), arg(), arg()
-local journal_ms, journal_max = num(), num()
+local journal_ms, journal_max, most = num(), num(), num()
 local there = redis.call('HGET', KEYS[6], member)
 if there then return {'there', there} end
 local scopes = scopes_of_keys()
 if scopes[1].kind ~= 'session' then return {'unknown'} end
 local amounts = amounts_arg()
+for _, scope in ipairs(scopes) do
+  for _, metric in ipairs(METRICS) do
+    if tonumber(scope.hash['u:' .. metric] or '0') + amounts[metric] > most then return {'too_large'} end
+  end
+end
 charge_loosely(scopes, amounts)
 local none = {tokens = 0, cost = 0, gpu_time = 0, api_calls = 0}
 return {'made', write_event(member, raw, '', amounts, none, who, detail, journal_ms, journal_max)}

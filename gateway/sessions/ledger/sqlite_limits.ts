@@ -1,9 +1,16 @@
 /** Limits and usage without a lease in SQLite, inside one transaction. @module */
 import type { DatabaseSync } from "node:sqlite";
-import { type LimitSpec, type LimitState, MAX_LIMIT, NOTHING, type ScopeRef } from "../limits.ts";
-import { limitTooLarge, tooManyLimits } from "./checks.ts";
+import {
+  type LimitSpec,
+  type LimitState,
+  MAX_LIMIT,
+  METRICS,
+  NOTHING,
+  type ScopeRef,
+} from "../limits.ts";
+import { limitTooLarge, otherRaise, tooManyLimits, usageTooLarge } from "./checks.ts";
 import type { Changed, RecordUsage, UsageEvent } from "./ledger.ts";
-import { MAX_LIMITS, REMEMBERED_OPERATIONS } from "./ledger.ts";
+import { MAX_LIMITS, MAX_USED, REMEMBERED_OPERATIONS } from "./ledger.ts";
 import {
   advance,
   findScope,
@@ -55,18 +62,23 @@ export function raiseLimit(
   const limit = scope?.limits.find((one) => one.id === input.limitId);
   if (!scope || limit === undefined) return null;
   const { operationId } = input;
+  // Behind the id stands what was done; lines of older versions have the id alone.
+  const operation = `${operationId} ${input.limitId} ${input.by}`;
   const done = row(
     db,
-    "SELECT no FROM operations WHERE scope = ? AND id = ?",
+    "SELECT id FROM operations WHERE scope = ? AND (id = ? OR (id >= ? AND id < ?))",
     scope.no,
     operationId,
-  );
-  if (done !== undefined) return { value: stateOf(limit), changed: false };
+    `${operationId} `,
+    `${operationId}!`,
+  )?.["id"];
+  if (done === operation || done === operationId) return { value: stateOf(limit), changed: false };
+  if (done !== undefined) throw otherRaise();
   const value = limit.value + input.by;
   if (value > MAX_LIMIT) throw limitTooLarge();
   advance(db, scope, NOTHING);
   run(db, "UPDATE limits SET value = ? WHERE no = ?", value, limit.no);
-  run(db, "INSERT INTO operations (scope, id) VALUES (?, ?)", scope.no, operationId);
+  run(db, "INSERT INTO operations (scope, id) VALUES (?, ?)", scope.no, operation);
   run(
     db,
     `DELETE FROM operations WHERE scope = ? AND no NOT IN
@@ -95,7 +107,11 @@ export function recordUsage(
     makeScope(db, org, "key", keyId, raw),
     makeScope(db, org, "org", org, raw),
   ];
-  chargeLoosely(db, scopes, input.amounts);
+  const { amounts } = input;
+  for (const { used } of scopes) {
+    if (METRICS.some((metric) => used[metric] + amounts[metric] > MAX_USED)) throw usageTooLarge();
+  }
+  chargeLoosely(db, scopes, amounts);
   const event: UsageEvent = {
     id,
     kind: "record",
@@ -106,7 +122,7 @@ export function recordUsage(
     model: null,
     priceVersion: null,
     at: raw,
-    amounts: input.amounts,
+    amounts,
     overrun: NOTHING,
     expired: false,
     detail: null,

@@ -204,6 +204,7 @@ function grantOf(lease: LeaseRow, limits: LimitState[]): Grant {
     granted: true,
     lease: ref,
     opened,
+    ...(lease.state === "open" ? {} : { ended: true }),
     outputTokens,
     inputTokens,
     held,

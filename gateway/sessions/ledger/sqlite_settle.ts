@@ -1,7 +1,8 @@
 /** Settling, releasing and expiring leases in SQLite, each inside one transaction. @module */
 import type { DatabaseSync } from "node:sqlite";
 import { type Amounts, mapAmounts, NOTHING } from "../limits.ts";
-import type { LeaseRef, Settled, SettleInput } from "./ledger.ts";
+import { leaseNotFound, mismatch } from "./checks.ts";
+import type { LeaseRef, Settled, SettleInput, UsageEvent } from "./ledger.ts";
 import { REMEMBERED_PREFIXES } from "./ledger.ts";
 import {
   advance,
@@ -14,7 +15,13 @@ import {
   type ScopeRow,
   takeBackLoosely,
 } from "./sqlite_book.ts";
-import { deleteEvent, overrunOf, readEventAmounts, writeEvent } from "./sqlite_journal.ts";
+import {
+  deleteEvent,
+  findEvent,
+  overrunOf,
+  readEventAmounts,
+  writeEvent,
+} from "./sqlite_journal.ts";
 import {
   blank,
   checkSame,
@@ -43,17 +50,28 @@ export function settle(
     const booked = readEventAmounts(db, ref.org, ref.leaseId, ref.sessionId);
     return { state: "settled", already: true, late: false, ...booked, limits: limitsOf(scopes) };
   }
-  const lease = known ?? blank(ref, "settled");
-  const actual = input.actual === "held" ? lease.held : input.actual;
+  // The row of a lease is dropped before its line in the journal.
+  const past = known === null ? findEvent(db, ref.org, ref.leaseId, ref.sessionId) : null;
+  if (past !== null && past.keyId !== ref.keyId) throw mismatch(ref);
+  if (past?.expired === false) {
+    const { amounts: actual, overrun } = past;
+    const limits = limitsOf(scopes);
+    return { state: "settled", already: true, late: false, actual, overrun, limits };
+  }
+  if (known === null && past === null && input.ifUnknown === "refuse") throw leaseNotFound();
+  const lease = known ?? withOwner(blank(ref, "settled"), past);
+  const held = past?.amounts ?? lease.held;
+  const actual = input.actual === "held" ? held : input.actual;
   if (known?.state === "open") close(db, known, scopes, actual);
   else if (known?.state === "expired") correct(db, known, scopes, actual);
+  else if (past !== null) correctLoosely(db, scopes, actual, past.amounts);
   else chargeLoosely(db, scopes, actual);
 
   if (known === null) insertLease(db, lease, raw);
   else finish(db, known, "settled", raw);
   const own = scopes.find((scope) => scope.kind === "session");
   if (own !== undefined) remember(db, own, input.remember);
-  const granted = known === null || known.state === "released" ? NOTHING : known.held;
+  const granted = known?.state === "released" ? NOTHING : held;
   const overrun = overrunOf(actual, granted);
   writeEvent(db, {
     id: ref.leaseId,
@@ -87,6 +105,7 @@ export function release(db: DatabaseSync, ref: LeaseRef, raw: number): "released
   const lease = findLease(db, ref.org, ref.leaseId);
   checkSame(lease, ref);
   if (lease === null) {
+    if (findEvent(db, ref.org, ref.leaseId, ref.sessionId) !== null) return "settled";
     insertLease(db, blank(ref, "released"), raw);
     return "released";
   }
@@ -214,6 +233,30 @@ export function chargeLoosely(db: DatabaseSync, scopes: ScopeRow[], actual: Amou
     advance(db, scope, actual);
     for (const limit of scope.limits) bookLoosely(db, scope, limit, actual[limit.metric]);
   }
+}
+
+/** Replaces what the journal says was charged, long after: windows have moved on, and what they counted too much stays. */
+function correctLoosely(
+  db: DatabaseSync,
+  scopes: ScopeRow[],
+  actual: Amounts,
+  charged: Amounts,
+): void {
+  const more = mapAmounts((metric) => actual[metric] - charged[metric]);
+  for (const scope of scopes) {
+    advance(db, scope, more);
+    for (const limit of scope.limits) {
+      const amount = more[limit.metric];
+      if (amount > 0n) bookLoosely(db, scope, limit, amount);
+      else if (limit.windowMs === null) takeBackLoosely(db, scope, limit, -amount, scope.now);
+    }
+  }
+}
+
+function withOwner(lease: LeaseRow, past: UsageEvent | null): LeaseRow {
+  if (past === null) return lease;
+  const { user, model, priceVersion } = past;
+  return { ...lease, user, model, priceVersion };
 }
 
 function remember(db: DatabaseSync, scope: ScopeRow, prefixes: SettleInput["remember"]): void {

@@ -4,7 +4,13 @@ import fc from "fast-check";
 import { newId, SynthError } from "@synth/core";
 import { amounts, MAX_LIMIT, remaining, used } from "../../limits.ts";
 import { decide } from "../decide.ts";
-import { MAX_RATE, MAX_REQUEST_AMOUNT, MAX_REQUEST_TOKENS, type ReserveInput } from "../ledger.ts";
+import {
+  MAX_RATE,
+  MAX_REQUEST_AMOUNT,
+  MAX_REQUEST_TOKENS,
+  MAX_USED,
+  type ReserveInput,
+} from "../ledger.ts";
 import { opened, type RegisterTest, usageOf } from "./contract_frame.ts";
 import { ask, FREE, granted, limit, refused, spec, usage } from "./samples.ts";
 
@@ -47,6 +53,33 @@ export function extremeContract(test: RegisterTest): void {
     assertEquals((await ledger.getSession(org, id))?.used.cost, 5n * MAX_REQUEST_AMOUNT - 3n);
     assertEquals(refused(await ledger.reserve(ask(org, id))).reason, "exceeded");
   });
+
+  test(
+    "records no more than its counters hold, and settles whatever was recorded",
+    async (ledger, org) => {
+      const { id } = (await opened(ledger, org)).session;
+      const record = async () =>
+        await ledger.recordUsage({
+          org,
+          sessionId: id,
+          user: "user",
+          keyId: "k",
+          referenceId: newId("r"),
+          referenceType: "custom",
+          amounts: amounts({ gpu_time: MAX_REQUEST_AMOUNT }),
+          metadata: {},
+        });
+      const grant = granted(await ledger.reserve(ask(org, id)));
+      for (let n = 0n; n < MAX_USED / MAX_REQUEST_AMOUNT; n += 50n) {
+        await Promise.all(Array.from({ length: 50 }, record));
+      }
+      assertEquals((await assertRejects(record, SynthError)).code, "usage_too_large");
+      const actual = amounts({ gpu_time: MAX_REQUEST_AMOUNT });
+      assertEquals((await ledger.settle({ ...usageOf(grant.lease), actual })).already, false);
+      const session = await ledger.getSession(org, id);
+      assertEquals(session?.used.gpu_time, MAX_USED + MAX_REQUEST_AMOUNT);
+    },
+  );
 
   test("grants the largest output that exact arithmetic allows", async (ledger, org) => {
     const amount = fc.oneof(fc.bigInt(0n, MAX_LIMIT), fc.bigInt(0n, 10n ** 13n));

@@ -10,6 +10,8 @@ export interface LedgerSubject extends AsyncDisposable {
   readonly ledgers: readonly SessionLedger[];
   /** Sets the store's clock for all of them. */
   setTime(ms: number): void;
+  /** Drops the rows of leases, as their retention does. */
+  forgetLeases(org: string, ids: readonly string[]): Promise<void>;
 }
 
 /** Registers one test. */

@@ -120,6 +120,54 @@ export function leaseContract(test: RegisterTest): void {
     ]]);
   });
 
+  test("settles a lease once, however long its row is gone", async (ledger, org, subject) => {
+    const { id } = (await opened(ledger, org, spec([limit("tokens", 1000)]))).session;
+    const first = granted(await ledger.reserve(ask(org, id)));
+    const second = granted(await ledger.reserve(ask(org, id)));
+    const done = await ledger.settle(usage(first, 150, 7));
+    subject.setTime(NOON + 60_000);
+    await ledger.expireLeases(org);
+    await subject.forgetLeases(org, [first, second].map(({ lease }) => lease.leaseId));
+    const again = await ledger.settle({ ...usage(first, 999, 999), ifUnknown: "refuse" });
+    assertEquals([again.already, again.actual, again.overrun], [true, done.actual, done.overrun]);
+    assertEquals((await ledger.release(first.lease)).state, "settled");
+    const late = await ledger.settle(usage(second, 40, 3));
+    assertEquals([late.already, late.late, late.actual.tokens], [false, true, 40n]);
+    assertEquals((await ledger.settle(usage(second, 41, 3))).already, true);
+    const session = await ledger.getSession(org, id);
+    assertEquals([session?.used.tokens, session?.limits[0]?.charged], [190n, 190n]);
+    const events = await ledger.listUsage(org);
+    assertEquals(events.map((one) => one.amounts.tokens).sort(), [150n, 40n]);
+    assertEquals(events.map((one) => one.user), ["user", "user"]);
+    const more = granted(await ledger.reserve(ask(org, id)));
+    subject.setTime(NOON + 120_000);
+    await ledger.expireLeases(org);
+    await subject.forgetLeases(org, [more.lease.leaseId]);
+    const beyond = await ledger.settle(usage(more, 320, 3));
+    assertEquals([beyond.overrun.tokens, beyond.limits[0]?.charged], [20n, 510n]);
+  });
+
+  test("counts a lease that it does not know, or refuses it", async (ledger, org) => {
+    const { id } = (await opened(ledger, org, spec([limit("tokens", 1000)]))).session;
+    const lease = { org, leaseId: "never_granted", keyId: "k", sessionId: id };
+    const actual = amounts({ tokens: 5n });
+    const refusal = () => ledger.settle({ ...usageOf(lease), actual, ifUnknown: "refuse" });
+    assertEquals((await assertRejects(refusal, SynthError)).code, "lease_not_found");
+    assertEquals((await ledger.getSession(org, id))?.used.tokens, 0n);
+    assertEquals((await ledger.settle({ ...usageOf(lease), actual })).late, true);
+    assertEquals((await refusal()).already, true);
+    assertEquals((await ledger.getSession(org, id))?.used.tokens, 5n);
+  });
+
+  test("says of a lease that is granted again whether it has ended", async (ledger, org) => {
+    const { id } = (await opened(ledger, org, spec([limit("tokens", 1000)]))).session;
+    const input = ask(org, id);
+    const first = granted(await ledger.reserve(input));
+    assertEquals([first.ended, granted(await ledger.reserve(input)).ended], [undefined, undefined]);
+    await ledger.settle(usage(first, 1, 1));
+    assertEquals(granted(await ledger.reserve(input)).ended, true);
+  });
+
   test("charges what a lease held when nobody knows more", async (ledger, org) => {
     const { id } = (await opened(ledger, org, spec([limit("cost", 5000)]))).session;
     const grant = granted(await ledger.reserve(ask(org, id)));

@@ -127,6 +127,11 @@ export function limitContract(test: RegisterTest): void {
     assertEquals((await ledger.raiseLimit(ref, raise))?.value.value, 500n);
     const again = await ledger.raiseLimit(ref, raise);
     assertEquals([again?.changed, again?.value.value], [false, 500n]);
+    const other = await assertRejects(
+      () => ledger.raiseLimit(ref, { ...raise, by: 1n }),
+      SynthError,
+    );
+    assertEquals([other.code, other.status], ["idempotency_conflict", 409]);
     assertEquals(granted(await ledger.reserve(ask(org, id))).outputTokens, 100);
     const huge = { ...raise, by: MAX_LIMIT, operationId: "op2" };
     const error = await assertRejects(() => ledger.raiseLimit(ref, huge), SynthError);

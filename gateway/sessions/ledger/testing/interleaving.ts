@@ -93,12 +93,9 @@ class Run {
         const by = BigInt(step.by);
         const operationId = `op${step.operation}`;
         const limitId = `x${step.id}`;
-        const done = await ledger.raiseLimit({ org, kind, id }, { limitId, by, operationId });
-        return same(
-          "raise",
-          done?.changed ?? null,
-          model.raise(kind, id, limitId, by, operationId),
-        );
+        const done = await ledger.raiseLimit({ org, kind, id }, { limitId, by, operationId })
+          .then((raised) => raised?.changed ?? null, conflictOf);
+        return same("raise", done, model.raise(kind, id, limitId, by, operationId));
       }
       case "reserve":
         return await this.#reserve(step);
@@ -327,4 +324,9 @@ function text(value: unknown): string {
     if (one === null || typeof one !== "object" || Array.isArray(one)) return one;
     return Object.fromEntries(Object.entries(one).sort(([a], [b]) => a < b ? -1 : 1));
   }) ?? "undefined";
+}
+
+function conflictOf(error: unknown): "conflict" {
+  if (error instanceof SynthError && error.code === "idempotency_conflict") return "conflict";
+  throw error;
 }

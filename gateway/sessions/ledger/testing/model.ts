@@ -46,7 +46,7 @@ export class ModelLedger {
   readonly org: ModelScope = newScope("org");
   readonly leases: Map<string, ModelLease> = new Map();
   readonly journal: Map<string, ModelEvent> = new Map();
-  readonly #operations: Set<string> = new Set();
+  readonly #operations: Map<string, string> = new Map();
 
   constructor(now: number) {
     this.now = now;
@@ -142,11 +142,12 @@ export class ModelLedger {
     limitId: string,
     by: bigint,
     operation: string,
-  ): boolean | null {
+  ): boolean | "conflict" | null {
     const limit = this.scope(kind, id)?.limits.find((one) => one.spec.id === limitId);
     if (limit === undefined) return null;
-    if (this.#operations.has(`${kind} ${id} ${operation}`)) return false;
-    this.#operations.add(`${kind} ${id} ${operation}`);
+    const done = this.#operations.get(`${kind} ${id} ${operation}`);
+    if (done !== undefined) return done === `${limitId} ${by}` ? false : "conflict";
+    this.#operations.set(`${kind} ${id} ${operation}`, `${limitId} ${by}`);
     this.#tick(limit.scope);
     limit.value += by;
     return true;
@@ -283,6 +284,7 @@ export class ModelLedger {
       granted: true,
       lease: lease.ref,
       opened: lease.opened,
+      ...(lease.state === "open" ? {} : { ended: true as const }),
       outputTokens: lease.outputTokens,
       inputTokens: lease.inputTokens,
       held: lease.held,
