@@ -45,7 +45,7 @@ export class ResponseStore {
     if (known.length === 0) return ids.map(() => null);
     const documents = await this.#documents.getMany(org, COLLECTION, known);
     const byId = new Map(known.map((id, i) => [id, documents[i]?.value]));
-    return ids.map((id) => this.#open(org, id, byId.get(id)));
+    return await Promise.all(ids.map((id) => this.#open(org, id, byId.get(id))));
   }
 
   /** Keeps a response. @throws {SynthError} `response_too_large`, or what the store throws */
@@ -54,7 +54,7 @@ export class ResponseStore {
     const text = JSON.stringify(stored).toWellFormed();
     // Base64 takes four characters for three bytes: what is surely too large need not be sealed.
     if (text.length * 4 / 3 > options.maxBytes) throw tooLarge();
-    const sealed = this.#sealer.seal({ kind: "document", text }, scope(org, id));
+    const sealed = await this.#sealer.sealLater({ kind: "document", text }, scope(org, id));
     if (sealed.length > options.maxBytes) throw tooLarge();
     await this.#documents.put(org, COLLECTION, id, { v: 1, sealed }, { ttlMs: options.ttlMs });
   }
@@ -64,10 +64,10 @@ export class ResponseStore {
     return ID.test(id) && await this.#documents.delete(org, COLLECTION, id);
   }
 
-  #open(org: string, id: string, value: Json | undefined): StoredResponse | null {
+  async #open(org: string, id: string, value: Json | undefined): Promise<StoredResponse | null> {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
     if (value["v"] !== 1 || typeof value["sealed"] !== "string") return null;
-    const opened = this.#sealer.open(value["sealed"], scope(org, id));
+    const opened = await this.#sealer.openLater(value["sealed"], scope(org, id));
     if (opened?.kind !== "document") return null;
     const stored: StoredResponse = JSON.parse(opened.text);
     return stored.v === 1 ? stored : null;
