@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { processContext } from "./context.ts";
-import { runCli } from "./run.ts";
+import { runProgram } from "./program.ts";
 
-if (import.meta.main) Deno.exit(await runCli(Deno.args, processContext()));
+if (import.meta.main) await runProgram();

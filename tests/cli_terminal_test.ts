@@ -29,6 +29,7 @@ async function room(): Promise<
     SYNTH_HOME: home.path,
     SYNTH_API_KEY: gateway.apiKey,
     BACKEND_BASE_URL: gateway.origin,
+    NO_UPDATE_NOTIFIER: "1",
   };
   const main = new URL("../cli/main.ts", import.meta.url).pathname;
   const inherited = Object.fromEntries(
@@ -144,3 +145,86 @@ Deno.test("colours come on a terminal, or where they are forced, and nowhere els
   assertStringIncludes(await run({ FORCE_COLOR: "1" }), "\x1b[1m");
   assert(!(await run({ FORCE_COLOR: "1", NO_COLOR: "1" })).includes("\x1b["));
 });
+
+Deno.test("synth setup asks at a terminal for the key of a gateway, and never shows it", async () => {
+  await using one = await room();
+  const { gateway, env } = one;
+  await using terminal = await one.open(80, "setup");
+  await terminal.screen((text) => text.includes("SYNTH_API_KEY:"));
+  await terminal.press("-l", gateway.apiKey);
+  await terminal.press("Enter");
+  await terminal.screen((text) => text.includes("ENVIRONMENT_API_KEY (empty"));
+  await terminal.press("Enter");
+  const screen = await terminal.screen(finished);
+  assertStringIncludes(screen, "exit code 0");
+  assert(!screen.includes(gateway.apiKey.slice(8)), screen);
+  const path = `${env.SYNTH_HOME}/credentials.json`;
+  assertEquals(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
+  const { SYNTH_API_KEY: _, ...without } = env;
+  assertEquals((await runSynth(["balance"], { env: without })).code, 0);
+
+  await using empty = await one.open(80, "setup --backend http://127.0.0.1:9");
+  assertStringIncludes(
+    await empty.screen((text) => text.includes("SYNTH_API_KEY:")),
+    "cannot be reached at http://127.0.0.1:9",
+  );
+  await empty.press("Enter");
+  const given = await empty.screen(finished);
+  assertStringIncludes(given, "[setup_cancelled]");
+  assertStringIncludes(given, "exit code 1");
+  assertEquals(JSON.parse(await Deno.readTextFile(path)).backend, gateway.origin);
+});
+
+Deno.test("a command asks once a day for the newest version, and the next one tells it", async () => {
+  await using one = await room();
+  const asked: string[] = [];
+  await using registry = await startRegistry("9.8.7", asked);
+  const env = {
+    NO_UPDATE_NOTIFIER: "",
+    JSR_URL: `http://127.0.0.1:${registry.addr.port}/`,
+  };
+  const run = async (more: Record<string, string> = {}): Promise<string> => {
+    await using terminal = await one.open(80, "version", { ...env, ...more });
+    return await terminal.screen(finished);
+  };
+  for (const name of ["CI", "NO_UPDATE_NOTIFIER", "SYNTH_OFFLINE"]) {
+    assert(!(await run({ [name]: "1" })).includes("note:"));
+  }
+  const file = `${one.env.SYNTH_HOME}/update.json`;
+  assertEquals(await Deno.stat(file).catch(() => null), null);
+  assert(!(await run()).includes("note:"));
+  for (let left = 600; !(await Deno.readTextFile(file)).includes("9.8.7"); left--) {
+    assert(left > 0, `no answer came; asked: ${asked.join(" ")}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const told = await run();
+  assertStringIncludes(told, "note: synth 9.8.7 is out, this is ");
+  assertStringIncludes(told, "exit code 0");
+  assert(!(await run()).includes("note:"));
+  assertEquals(asked.filter((path) => path === "/@synth/cli/meta.json").length, 1);
+});
+
+/** A package registry with one package, as Deno asks one. */
+async function startRegistry(
+  version: string,
+  asked: string[],
+): Promise<Deno.HttpServer<Deno.NetAddr>> {
+  const code = new TextEncoder().encode(`export const VERSION = "${version}";\n`);
+  const checksum = new Uint8Array(await crypto.subtle.digest("SHA-256", code)).toHex();
+  const manifest = { "/version.ts": { size: code.length, checksum: `sha256-${checksum}` } };
+  return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {
+    const { pathname } = new URL(url);
+    asked.push(pathname);
+    if (pathname === "/@synth/cli/meta.json") {
+      const versions = { "0.1.0": {}, [version]: {}, "99.0.0-rc.1": {} };
+      return Response.json({ scope: "synth", name: "cli", latest: version, versions });
+    }
+    if (pathname === `/@synth/cli/${version}_meta.json`) {
+      return Response.json({ exports: { "./version": "./version.ts" }, manifest });
+    }
+    if (pathname !== `/@synth/cli/${version}/version.ts`) {
+      return new Response(null, { status: 404 });
+    }
+    return new Response(code, { headers: { "content-type": "text/typescript" } });
+  });
+}

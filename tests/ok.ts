@@ -40,18 +40,22 @@ interface Result {
   readonly failed: number;
 }
 
-/** Test files that start a Redis server, which they can on Linux alone. */
-async function testsWithRedis(dir = "."): Promise<string[]> {
+/** Test files that start a Redis server or a terminal (tmux), which they can on Linux alone. */
+async function testsOfLinux(dir = "."): Promise<string[]> {
   const found: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(dir)) {
     if (name.startsWith(".") || name === "node_modules") continue;
     const path = `${dir}/${name}`;
-    if (isDirectory) found.push(...await testsWithRedis(path));
-    else if (name.endsWith("_test.ts") && (await Deno.readTextFile(path)).includes("/redis_")) {
+    if (isDirectory) found.push(...await testsOfLinux(path));
+    else if (name.endsWith("_test.ts") && needsLinux(await Deno.readTextFile(path))) {
       found.push(path.slice(2));
     }
   }
   return found;
+}
+
+function needsLinux(text: string): boolean {
+  return text.includes("/redis_") || text.includes("support/terminal.ts");
 }
 
 async function run(step: Step, leftOut: string[], junit: string): Promise<Result> {
@@ -103,7 +107,7 @@ async function main(): Promise<void> {
   const portable = Deno.args.includes("--portable");
   const dir = await Deno.makeTempDir({ prefix: "synth-ok-" });
   const results: Result[] = [];
-  const leftOut = portable ? await testsWithRedis() : [];
+  const leftOut = portable ? await testsOfLinux() : [];
   try {
     for (const step of STEPS) {
       if (portable && !step.portable) continue;
@@ -118,7 +122,7 @@ async function main(): Promise<void> {
   }
   if (portable) {
     const left = STEPS.filter((step) => !step.portable).map((step) => step.name);
-    say(`left out here: ${left.join(", ")}, and the tests that need a Redis server:`);
+    say(`left out here: ${left.join(", ")}, and the tests that need a Redis server or tmux:`);
     for (const path of leftOut) say(`  ${path}`);
   }
   const passed = results.reduce((sum, result) => sum + result.passed, 0);

@@ -115,7 +115,7 @@ async function post(
     const text = await response.text();
     return { status: response.status, body: parse(text) };
   } catch (cause) {
-    throw new SynthError("The backend cannot be reached", {
+    throw new SynthError(`The backend cannot be reached at ${new URL(url).origin}`, {
       code: "backend_unreachable",
       status: 503,
       hint: "Check --backend and the network; synth setup --local needs neither",

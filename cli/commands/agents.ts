@@ -42,6 +42,11 @@ function launcher(name: string, title: string, loader: () => Promise<Run>): Comm
           "time",
           parseDuration,
         ),
+        inferOnly: {
+          kind: "boolean",
+          brief: `Give ${title} a key of its own, which can raise no limit (needs scope admin)`,
+          default: false,
+        },
         catalog: {
           kind: "boolean",
           brief: `Describe the gateway's models to ${title}`,

@@ -21,7 +21,8 @@ export const setupCommand = buildCommand<SetupFlags, [], CliContext>({
     fullDescription: [
       "Gets SYNTH_API_KEY and ENVIRONMENT_API_KEY and keeps them in SYNTH_HOME, readable by you alone.",
       "With --local they are made on this machine. Else a backend gives them, once you have confirmed",
-      "in a browser; they are sent to that backend only.",
+      "in a browser. Where no backend does, you are asked at the terminal for the keys that you have",
+      "for your gateway (BACKEND_BASE_URL). Keys are sent to the address that they are for only.",
       "",
       "EXAMPLES",
       "  synth setup --local",

@@ -8,12 +8,21 @@ import {
   readCredentials,
   writeCredentials,
 } from "../client/credentials.ts";
-import { awaitKeys, backendOrigin, beginHandshake } from "../client/handshake.ts";
+import { askKeys, canAsk } from "../client/ask_keys.ts";
+import { findBaseUrl } from "../client/base_url.ts";
+import {
+  awaitKeys,
+  backendOrigin,
+  beginHandshake,
+  type Handshake,
+  type HandshakeKeys,
+} from "../client/handshake.ts";
 import type { CliContext } from "../context.ts";
 import { printJson, say } from "../output/print.ts";
 import { table } from "../output/table.ts";
 import { readText } from "../state/files.ts";
 import { ensureHome } from "../state/home.ts";
+import { loadForCommand } from "../state/load.ts";
 import { findPaths, type Paths } from "../state/paths.ts";
 
 /** Flags of the command. */
@@ -34,20 +43,44 @@ export async function runSetup(this: CliContext, flags: SetupFlags): Promise<voi
       exitCode: EXIT.usage,
     });
   }
-  const origin = flags.local ? null : originOf(this, flags);
+  if (flags.local) {
+    await ensureHome(this, paths.home);
+    return await makeHere(this, flags, paths);
+  }
+  const backend = backendOf(this, flags);
+  if (backend === null) return await askForGateway(this, flags, paths);
   await ensureHome(this, paths.home);
-  if (origin === null) await makeHere(this, flags, paths);
-  else await askBackend(this, flags, paths, origin);
+  await askBackend(this, flags, paths, backend);
 }
 
-function originOf({ env }: CliContext, flags: SetupFlags): string {
+function backendOf({ env }: CliContext, flags: SetupFlags): string | null {
   const named = flags.backend ?? env.SYNTH_CANONICAL_ORIGIN;
   if (named) return backendOrigin(named);
-  if (/^(?:1|true|yes|on)$/i.test(env.SYNTH_CANONICAL_DEV ?? "")) return "http://localhost:3000";
-  throw new SynthError("Who shall give the keys?", {
+  const dev = /^(?:1|true|yes|on)$/i.test(env.SYNTH_CANONICAL_DEV ?? "");
+  return dev ? "http://localhost:3000" : null;
+}
+
+/** Nobody gives keys; someone at a terminal may have one for the gateway that commands would call. */
+async function askForGateway(context: CliContext, flags: SetupFlags, paths: Paths): Promise<void> {
+  if (!canAsk()) throw nobodyGives();
+  const { config } = await loadForCommand(context, paths, { config: undefined });
+  const none = { name: "--base-url", value: undefined };
+  const { url } = await findBaseUrl(context, paths, config, none).catch((error: unknown) => {
+    throw error instanceof SynthError && error.code === "no_gateway" ? nobodyGives() : error;
+  });
+  const origin = backendOrigin(url);
+  say(context, `No backend is named. Type the keys that you have for ${origin}`);
+  const given = askKeys();
+  await ensureHome(context, paths.home);
+  await keep(context, flags, paths, origin, { org: null, ...given });
+}
+
+function nobodyGives(): SynthError {
+  return new SynthError("Who shall give the keys?", {
     code: "usage",
     exitCode: EXIT.usage,
-    hint: "Give --local to make them on this machine, or --backend URL",
+    hint: "Give --local to make them on this machine, or --backend URL; to type a key for a " +
+      "gateway, set BACKEND_BASE_URL and run this at a terminal",
   });
 }
 
@@ -83,15 +116,42 @@ async function askBackend(
   paths: Paths,
   origin: string,
 ): Promise<void> {
-  const handshake = await beginHandshake(origin, fetch);
+  const handshake = await beginHandshake(origin, fetch).catch((error: unknown) => {
+    if (!(error instanceof SynthError) || !canAsk()) throw error;
+    say(context, `${error.message}. Type the keys that you have for ${origin}`);
+    return null;
+  });
+  const given = handshake === null
+    ? { org: null, ...askKeys() }
+    : await confirm(context, flags, origin, handshake);
+  await keep(context, flags, paths, origin, given);
+}
+
+async function confirm(
+  context: CliContext,
+  flags: SetupFlags,
+  origin: string,
+  handshake: Handshake,
+): Promise<HandshakeKeys> {
   say(context, `Confirm here: ${handshake.page}`);
   if (flags.browser && context.process.stderr.isTerminal) openPage(context, handshake.page);
-  const given = await awaitKeys(origin, handshake, systemClock, fetch);
+  return await awaitKeys(origin, handshake, systemClock, fetch);
+}
+
+async function keep(
+  context: CliContext,
+  flags: SetupFlags,
+  paths: Paths,
+  origin: string,
+  given: HandshakeKeys,
+): Promise<void> {
+  // One that was made here stays: task apps may use it.
+  const there = given.environmentKey === null ? await readCredentials(context, paths) : null;
   await writeCredentials(paths, {
     v: 1,
     backend: origin,
     synth_api_key: given.synthKey,
-    environment_api_key: given.environmentKey,
+    environment_api_key: given.environmentKey ?? there?.environment_api_key ?? null,
   });
   const keys: [string, string, string][] = [[
     "SYNTH_API_KEY",

@@ -38,7 +38,7 @@ export interface UpFlags {
 }
 
 /** Settings that are read once, when the gateway starts. */
-const FIXED = ["host", "port", "store", "log_level"] as const;
+const FIXED = ["host", "port", "store", "store_deadline_s", "log_level"] as const;
 
 /** Runs the gateway until a signal ends it. */
 export async function runUp(this: CliContext, flags: UpFlags): Promise<void> {

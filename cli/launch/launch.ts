@@ -1,6 +1,7 @@
 /** Starts a coding agent under a budget. @module */
 import { EXIT, SynthError, systemClock } from "@synth/core";
 import { type SessionRequest, SynthClient } from "@synth/core/api";
+import type { Scope } from "@synth/core/auth";
 import { createPrivateFile, isTerminal, makePrivateDirectory } from "@synth/core/platform";
 import { maskKey } from "../client/credentials.ts";
 import { connect, type Connection } from "../client/connect.ts";
@@ -10,13 +11,14 @@ import type { CliContext } from "../context.ts";
 import { printJson, say } from "../output/print.ts";
 import { ensureHome } from "../state/home.ts";
 import { joinPath } from "../state/paths.ts";
+import { type AgentKey, endAgentKey, makeAgentKey } from "./agent_key.ts";
 import { type Agent, type Invocation, KEY_VARIABLE, SESSION_VARIABLE } from "./agent.ts";
 import { AgentSession } from "./agent_session.ts";
 import { chooseModel } from "./choose_model.ts";
 import { findAgent } from "./find_program.ts";
 import { Foreground } from "./foreground.ts";
 import { launchLimits, sessionConfig } from "./limits.ts";
-import { sayLimits, sayRestarts, saySpent } from "./report.ts";
+import { sayKeyLeft, sayLimits, sayRestarts, saySpent } from "./report.ts";
 
 /** Flags of the launchers. */
 export interface LaunchFlags extends LimitFlags {
@@ -31,6 +33,7 @@ export interface LaunchFlags extends LimitFlags {
   /** Seconds. */
   readonly idle?: number;
   readonly catalog: boolean;
+  readonly inferOnly: boolean;
 }
 
 /** Seconds without a sign of life after which a session whose launcher was killed expires. A machine that sleeps shows none. */
@@ -75,7 +78,11 @@ export async function launch(
       checkSessionId(flags.reuseSession ?? ""),
     )
     : await AgentSession.open(client.sessions, systemClock, prepared.request);
+  let agentKey: AgentKey | null = null;
   try {
+    if (flags.inferOnly) {
+      agentKey = await makeAgentKey(client.keys, systemClock, session.id, prepared.request ?? {});
+    }
     sayLimits(context, agent, session.id, prepared);
     session.keepAlive(beatMs(flags), (error) => sayRestarts(context, session.id, error));
     context.process.exitCode = foreground.stopped ?? await foreground.run({
@@ -84,7 +91,7 @@ export async function launch(
       env: {
         ...definedOf(context.env),
         ...prepared.invocation.env,
-        [KEY_VARIABLE]: key.key,
+        [KEY_VARIABLE]: agentKey?.key ?? key.key,
         [SESSION_VARIABLE]: session.id,
       },
       cwd: context.cwd,
@@ -95,6 +102,8 @@ export async function launch(
       apiKey: key.key,
       timeoutMs: CLOSE_TIMEOUT_MS,
     });
+    const left = agentKey === null ? null : await endAgentKey(closing.keys, agentKey.keyId);
+    if (left !== null) sayKeyLeft(context, agentKey?.keyId ?? "", left);
     await saySpent(context, agent, session, closing.sessions, {
       own: prepared.request !== null,
       json: flags.json,
@@ -115,7 +124,7 @@ async function prepare(
   const connection = await connect(context, flags);
   const limits = await sessionConfig(context, agent, connection.config, flags.config);
   const { model, models } = await chooseModel(connection.client, flags.model);
-  await checkScopes(connection);
+  await checkScopes(connection, flags);
   const directory = joinPath(context, connection.paths.home, "agents");
   const invocation = await agent.prepare({
     program,
@@ -146,18 +155,21 @@ function checkFlags(flags: LaunchFlags): void {
   checkSessionId(flags.reuseSession);
   const own = flags.limitCostUsd ?? flags.limitTokens ?? flags.limitGpuHours ??
     flags.limitApiCalls ?? flags.soft ?? flags.window ?? flags.warningThreshold ?? flags.idle;
+  if (flags.inferOnly) throw usage("--infer-only needs a session of its own");
   if (own !== undefined) throw usage("--reuse-session keeps that session's limits and times");
 }
 
 /** Better now than in the agent's first request. */
-async function checkScopes({ client }: Connection): Promise<void> {
+async function checkScopes({ client }: Connection, { inferOnly }: LaunchFlags): Promise<void> {
   const { scopes } = await client.me();
-  const missing = (["infer", "sessions"] as const).filter((scope) => !scopes.includes(scope));
+  const needed: Scope[] = ["infer", "sessions", ...(inferOnly ? ["admin"] as const : [])];
+  const missing = needed.filter((scope) => !scopes.includes(scope));
   if (missing.length === 0) return;
   throw new SynthError(`The API key may not ${missing.join(" and ")}`, {
     code: "insufficient_scope",
     exitCode: EXIT.auth,
-    hint: "Use a key with the scopes infer and sessions: synth keys create",
+    hint: `Use a key with the scopes ${needed.join(", ")}: synth keys create` +
+      (inferOnly ? ", or leave --infer-only out" : ""),
   });
 }
 
@@ -180,7 +192,7 @@ function show(context: CliContext, prepared: Prepared, flags: LaunchFlags): void
     argv: [program, ...invocation.args],
     env: {
       ...invocation.env,
-      [KEY_VARIABLE]: maskKey(connection.key.key),
+      [KEY_VARIABLE]: flags.inferOnly ? "a new key" : maskKey(connection.key.key),
       [SESSION_VARIABLE]: flags.reuseSession ?? "sess_...",
     },
     files: invocation.files.map(({ path }) => path),

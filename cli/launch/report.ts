@@ -69,3 +69,8 @@ export async function saySpent(
   }
   context.process.stderr.write(exceededText(last, context.process.stderr));
 }
+
+/** When the agent's own key could not be ended. */
+export function sayKeyLeft(context: CliContext, keyId: string, why: string): void {
+  say(context, `synth: the agent's key ${keyId} could not be revoked: ${why}. It ends by itself`);
+}

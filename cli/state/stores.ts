@@ -20,7 +20,10 @@ export async function openStores(
 ): Promise<Stores> {
   const { openSqliteStores, redisStores } = await import("@synth/gateway/deno");
   if (config.gateway.store === "sqlite") return await openSqliteStores(files);
-  const redis = config.gateway.store === "redis" ? await openRedis(env) : await openUpstash(env);
+  const deadlineMs = config.gateway.store_deadline_s * 1000;
+  const redis = config.gateway.store === "redis"
+    ? await openRedis(env, deadlineMs)
+    : await openUpstash(env, deadlineMs);
   const stores = redisStores(redis);
   try {
     await stores.ping();
@@ -31,12 +34,12 @@ export async function openStores(
   return stores;
 }
 
-async function openRedis(env: Environment): Promise<RedisPort> {
+async function openRedis(env: Environment, deadlineMs: number): Promise<RedisPort> {
   const { RespTransport } = await import("@synth/core/storage/resp");
-  return new RespTransport({ url: env.REDIS_URL || DEFAULT_REDIS_URL });
+  return new RespTransport({ url: env.REDIS_URL || DEFAULT_REDIS_URL, deadlineMs });
 }
 
-async function openUpstash(env: Environment): Promise<RedisPort> {
+async function openUpstash(env: Environment, deadlineMs: number): Promise<RedisPort> {
   const url = env.UPSTASH_REDIS_REST_URL;
   const token = env.UPSTASH_REDIS_REST_TOKEN;
   if (!url || !token) {
@@ -47,5 +50,5 @@ async function openUpstash(env: Environment): Promise<RedisPort> {
     });
   }
   const { UpstashTransport } = await import("@synth/core/storage/upstash");
-  return new UpstashTransport({ url, token });
+  return new UpstashTransport({ url, token, deadlineMs });
 }

@@ -101,7 +101,7 @@ export class ApiCaller {
       });
       return { response, text: await response.text() };
     } catch (cause) {
-      throw new SynthError("The gateway cannot be reached", {
+      throw new SynthError(`The gateway cannot be reached at ${url.origin}`, {
         code: "gateway_unreachable",
         status: 503,
         hint: "Is it running? `synth up` starts one",

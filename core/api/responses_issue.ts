@@ -83,6 +83,10 @@ function explain(issue: Issue, value: unknown): string {
   const got = nameOfType(value);
   switch (issue.code) {
     case "invalid_type":
+      if (typeof value === "number" && !Number.isFinite(value)) return "the number is too large";
+      if (issue.expected === "int" && typeof value === "number") {
+        return `expected an integer, got ${value}`;
+      }
       return `expected ${article(issue.expected)}, got ${got}`;
     case "invalid_union":
       return issue.errors.length === 0

@@ -38,6 +38,7 @@ const gateway = z.strictObject({
   max_json_depth: z.int().min(8).max(1000).default(64),
   request_deadline_s: seconds.default(600),
   idle_timeout_s: seconds.default(120),
+  store_deadline_s: z.number().min(0.1).max(60).default(2),
   keepalive_s: seconds.default(15),
   shutdown_grace_s: z.number().min(0).max(86_400).default(30),
   responses_retention_hours: z.number().positive().max(87_600).default(720),

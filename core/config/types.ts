@@ -18,6 +18,8 @@ export interface GatewayConfig {
   readonly request_deadline_s: number;
   /** Longest silence of an upstream, in seconds. @default {120} */
   readonly idle_timeout_s: number;
+  /** Longest wait for one answer of Redis or Upstash, in seconds; then the store counts as unreachable. @default {2} */
+  readonly store_deadline_s: number;
   /** A silent stream gets a keepalive this often, in seconds. @default {15} */
   readonly keepalive_s: number;
   /** How long open streams may finish after SIGTERM, in seconds. @default {30} */

@@ -60,6 +60,7 @@ async function open(env: Environment, options: EdgeOptions): Promise<Gateway> {
     new UpstashTransport({
       url: env.UPSTASH_REDIS_REST_URL ?? "",
       token: env.UPSTASH_REDIS_REST_TOKEN ?? "",
+      deadlineMs: config.gateway.store_deadline_s * 1000,
     }),
   );
   const keys = new KeyStore(stores.documents);

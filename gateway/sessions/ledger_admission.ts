@@ -21,7 +21,7 @@ import type {
   SessionLedger,
   UsageDetail,
 } from "./ledger/ledger.ts";
-import { MAX_REQUEST_TOKENS } from "./ledger/ledger.ts";
+import { MAX_REQUEST_AMOUNT, MAX_REQUEST_TOKENS } from "./ledger/ledger.ts";
 import { type Lease, metered, unmetered } from "./lease.ts";
 import { amounts } from "./limits.ts";
 import { onLimitOf } from "./on_limit.ts";
@@ -117,7 +117,8 @@ export class LedgerAdmission implements Admission {
         lease: held.ref,
         actual: amounts({
           tokens: BigInt(input + output),
-          cost: costOf(held.price, tokens),
+          // A count that is a lie must not keep the rest from being booked.
+          cost: least(costOf(held.price, tokens), MAX_REQUEST_AMOUNT),
           api_calls: 1n,
         }),
         detail,
@@ -355,6 +356,10 @@ function cap(grant: Grant, request: AdmissionRequest, terms: ModelTerms): number
   const asked = Math.min(grant.outputTokens, request.requestedOutputTokens ?? Infinity);
   const room = (terms.contextWindow ?? Infinity) - grant.inputTokens;
   return room >= LEAST_ROOM ? Math.min(asked, room) : asked;
+}
+
+function least(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }
 
 /** Tokens of room below which the bound of the input says more about bytes than about the window. */

@@ -392,3 +392,16 @@ Deno.test("settle() adds what came after the last count of an answer that was br
     assertEquals(event?.detail?.estimated, uncountedBytes > 0);
   }
 });
+
+Deno.test("settle() books an absurd report as far as it can be counted, and the lease is settled", async () => {
+  await using it = await openBench();
+  const id = await it.open([limit("cost", 9_000_000_000_000_000n)]);
+  const paid = it.model("m-paid");
+  const config = { ...paid.config, price: { input: "9999", output: "9999" } };
+  const model = { ...paid, config: config as unknown as typeof paid.config };
+  const { lease } = await it.admission.admit(it.request(at(id), { model }));
+  await it.admission.settle(lease, { usage: reported(1e9, 1e9), outputBytes: 4 });
+  const { used, limits } = (await it.ledger.getSession(WHO.org, id))!;
+  assertEquals([used.tokens, used.cost], [2_000_000_000n, 4_000_000_000_000_000n]);
+  assertEquals(limits[0]?.held, 0n);
+});

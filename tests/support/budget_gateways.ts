@@ -33,7 +33,7 @@ export async function startGateways(options: BudgetGatewayOptions): Promise<Budg
   const store = options.redisUrl === undefined ? "sqlite" : "redis";
   await Deno.writeTextFile(
     config,
-    options.config.replace("[gateway]", `[gateway]\nstore = "${store}"`),
+    options.config.replace("[gateway]", `[gateway]\nstore = "${store}"\nstore_deadline_s = 20`),
   );
   const processes: SynthProcess[] = [];
   const origins: string[] = [];

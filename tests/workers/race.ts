@@ -22,7 +22,10 @@ Deno.test("worker ledger holds one session's limits over two workerd and one Den
   await using redis = await startRedis();
   await using proxy = await startUpstashProxy(redis.url);
   await using upstream = await startBillingUpstream();
-  const env = edgeEnvironment(billConfig(upstream.baseUrl), proxy);
+  const env = edgeEnvironment(
+    billConfig(upstream.baseUrl).replace("[gateway]", "[gateway]\nstore_deadline_s = 20"),
+    proxy,
+  );
   await using workers = await startWorkers(env, 2);
   await using deploy = await startDeploy(env);
   const gateways: { readonly ask: Ask } = {
