@@ -1,7 +1,12 @@
 /** The commands that call a gateway, as their users run them. @module */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type RunningGateway, startGatewayProcess } from "./support/gateway_process.ts";
-import { runSynth, type SynthResult, temporaryDirectory } from "./support/synth_process.ts";
+import {
+  runSynth,
+  startSynth,
+  type SynthResult,
+  temporaryDirectory,
+} from "./support/synth_process.ts";
 
 /** A gateway with the demo model, and `synth` pointed at it. */
 async function room(): Promise<
@@ -230,7 +235,12 @@ Deno.test("wrong flags and values are usage errors, before anything is sent", as
     "session show nonsense",
     "session raise",
     "session raise --tokens 1 --cost-usd 1",
+    "session raise --cost-usd 0",
     "session list --status open",
+    "session list --limit 0",
+    "session usage --limit 1001",
+    "balance nonsense",
+    "codex --infer-only --reuse-session sess_00000000000000000000000000",
     "keys create --scopes all",
     "keys revoke",
     "session lits",
@@ -254,6 +264,69 @@ Deno.test("wrong flags and values are usage errors, before anything is sent", as
     assertEquals([code, stdout], [2, ""], `${lines[i]}: ${stderr}`);
     assertMatch(stderr, /^error: .*\[[a-z_]+\]\n/, lines[i]);
   }
+});
+
+Deno.test("every command that calls a gateway says which one is away, exit code 69", async () => {
+  await using home = await temporaryDirectory();
+  const env = { SYNTH_HOME: home.path, SYNTH_API_KEY: "k" };
+  const away = { ...env, BACKEND_BASE_URL: "http://127.0.0.1:9/api/v1" };
+  const lines = [
+    "session create",
+    "session list",
+    "session show",
+    "session usage",
+    "session raise --cost-usd 1",
+    "session end",
+    "session watch",
+    "status session",
+    "status usage",
+    "status pricing",
+    "balance",
+    "keys create",
+    "keys list --json",
+    "keys rotate key_a",
+    "keys revoke key_a",
+  ];
+  const run = (line: string, env: Record<string, string>) =>
+    runSynth(line.split(" "), { env, cwd: home.path });
+  for (const line of lines) {
+    const [one, none] = await Promise.all([run(line, away), run(line, env)]);
+    assertEquals([one.code, one.stdout, none.code, none.stdout], [69, "", 69, ""], line);
+    assertStringIncludes(one.stderr, "at http://127.0.0.1:9 [gateway_unreachable]");
+    assertStringIncludes(none.stderr, "[no_gateway]");
+  }
+});
+
+Deno.test("session ids that nobody knows are not found, exit code 3", async () => {
+  await using gateway = await startGatewayProcess({ config: "" });
+  const env = { SYNTH_API_KEY: gateway.apiKey, BACKEND_BASE_URL: gateway.origin };
+  const id = "sess_00000000000000000000000000";
+  const lines = [
+    `session show ${id}`,
+    `session usage ${id}`,
+    `session raise --tokens 1 ${id}`,
+    `session end ${id}`,
+    `session watch ${id}`,
+    `status session --session-id ${id}`,
+    "session show",
+    "keys revoke key_a",
+    "keys rotate key_a",
+  ];
+  for (const line of lines) {
+    const { code, stdout, stderr } = await runSynth(line.split(" "), { env });
+    assertEquals([code, stdout], [3, ""], `${line}: ${stderr}`);
+    assertMatch(stderr, /^error: .*\[[a-z_]+\]\n/, line);
+  }
+});
+
+Deno.test("session watch off a terminal prints a line of JSON and ends with 130 on SIGINT", async () => {
+  await using gateway = await startGatewayProcess({ config: "" });
+  const env = { SYNTH_API_KEY: gateway.apiKey, BACKEND_BASE_URL: gateway.origin };
+  const id = done(await runSynth(["session", "create"], { env })).stdout.trim();
+  await using watch = startSynth(["session", "watch", id], { env });
+  assertEquals(JSON.parse(await watch.firstLine()).session_id, id);
+  watch.child.kill("SIGINT");
+  assertEquals((await watch.result).code, 130);
 });
 
 Deno.test("every command has help with examples, on stdout", async () => {

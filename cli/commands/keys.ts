@@ -3,7 +3,7 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import { limitFlags } from "../client/limit_flags.ts";
 import type { ClientFlags } from "../client/connect.ts";
 import type { CliContext } from "../context.ts";
-import { parseDuration, parsePositive } from "../output/amounts.ts";
+import { parseDuration, parsePageSize } from "../output/amounts.ts";
 import { clientFlags, optionalFlag } from "./flags.ts";
 import type { KeyCreateFlags } from "./keys_create.ts";
 import type { KeyListFlags } from "./keys_list.ts";
@@ -44,7 +44,7 @@ const create = buildCommand<KeyCreateFlags, [], CliContext>({
 const list = buildCommand<KeyListFlags, [], CliContext>({
   loader: async () => (await import("./keys_list.ts")).runKeysList,
   parameters: {
-    flags: { ...clientFlags, limit: optionalFlag("At most so many (100)", "n", parsePositive) },
+    flags: { ...clientFlags, limit: optionalFlag("At most so many (100)", "n", parsePageSize) },
   },
   docs: {
     brief: "List keys, without their text",

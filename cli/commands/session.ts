@@ -2,7 +2,7 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { limitFlags } from "../client/limit_flags.ts";
 import type { CliContext } from "../context.ts";
-import { parseAmount, parseCount, parseDuration, parsePositive } from "../output/amounts.ts";
+import { parseAmount, parseCount, parseDuration, parsePageSize } from "../output/amounts.ts";
 import { clientFlags, optionalFlag } from "./flags.ts";
 import type { CreateFlags } from "./session_create.ts";
 import type { EndFlags } from "./session_end.ts";
@@ -74,8 +74,8 @@ const list = buildCommand<ListFlags, [], CliContext>({
         brief: "Only these",
         optional: true,
       },
-      limit: optionalFlag("At most so many (20)", "n", parsePositive),
-      offset: optionalFlag("Skip so many", "n", parsePositive),
+      limit: optionalFlag("At most so many (20)", "n", parsePageSize),
+      offset: optionalFlag("Skip so many", "n", parsePageSize),
     },
   },
   docs: {
@@ -101,8 +101,8 @@ const usage = buildCommand<UsageFlags, [string?], CliContext>({
   parameters: {
     flags: {
       ...clientFlags,
-      limit: optionalFlag("At most so many (20)", "n", parsePositive),
-      offset: optionalFlag("Skip so many", "n", parsePositive),
+      limit: optionalFlag("At most so many (20)", "n", parsePageSize),
+      offset: optionalFlag("Skip so many", "n", parsePageSize),
     },
     positional: sessionId,
   },

@@ -44,6 +44,9 @@ function wanted(flags: RaiseFlags): { metric: WireMetric; by: string } {
   const given = asked.filter(([, by]) => by !== undefined);
   const [first] = given;
   if (first !== undefined && first[1] !== undefined && given.length === 1) {
+    if (Number(first[1]) === 0) {
+      throw new SynthError("A raise is above 0", { code: "usage", exitCode: EXIT.usage });
+    }
     return { metric: first[0], by: first[1] };
   }
   throw new SynthError("Raise one limit at a time", {

@@ -66,11 +66,11 @@ export function parseCount(text: string): string {
   throw new Error("write a whole number that is not negative");
 }
 
-/** A small whole number from 1 on. @throws {Error} */
-export function parsePositive(text: string): number {
-  const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : 0;
-  if (value > 0) return value;
-  throw new Error("write a whole number from 1 on");
+/** How many to list: 1 to 1000, as the gateway has it. @throws {Error} */
+export function parsePageSize(text: string): number {
+  const value = /^[0-9]{1,4}$/.test(text) ? Number(text) : 0;
+  if (value >= 1 && value <= 1000) return value;
+  throw new Error("write a whole number from 1 to 1000");
 }
 
 function grouped(value: number, digits: number): string {
