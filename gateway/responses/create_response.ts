@@ -1,6 +1,6 @@
 /** `POST .../responses`: from the body to the answer. @module */
 import type { SynthError } from "@synth/core";
-import { parseResponsesRequest, type ResponsesRequest } from "@synth/core/api";
+import { type InputItem, parseResponsesRequest, type ResponsesRequest } from "@synth/core/api";
 import { type ClientTraits, clientTraits } from "../bridge/client_traits.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
 import { withoutOldestTurns } from "../bridge/request/oldest_turns.ts";
@@ -23,6 +23,11 @@ import { failedResponseError } from "../turn/turn_error.ts";
 import { STREAM_HEADERS, turnStream } from "../turn/turn_stream.ts";
 import { budgetMessage } from "./budget_message.ts";
 import { failedStream } from "./failed_stream.ts";
+import { loadHistory } from "./load_history.ts";
+import { newResponseId } from "./response_ids.ts";
+import type { StoredResponse } from "./response_store.ts";
+import { inputItems } from "./stored_input.ts";
+import { type Storing, storing } from "./storing.ts";
 import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
 
 /** Answers a request for a response, streamed or whole. */
@@ -30,25 +35,55 @@ export async function createResponse(
   context: RequestContext,
   services: Services,
 ): Promise<Response> {
-  const body = parseResponsesRequest(await readJson(context));
+  return await respond(context, services, parseResponsesRequest(await readJson(context)));
+}
+
+/** What a response is made with beside its request, when it is not made by `POST /responses`. */
+export interface RespondOptions {
+  /** The response that `previous_response_id` names, loaded. */
+  readonly parent?: StoredResponse;
+  /** The headers that choose the session. @default {the request's} */
+  readonly headers?: Headers;
+  readonly responseId?: string;
+}
+
+/** Makes a response. */
+export async function respond(
+  context: RequestContext,
+  services: Services,
+  body: ResponsesRequest,
+  options: RespondOptions = {},
+): Promise<Response> {
   const model = context.snapshot.models.resolve(body.model, 400);
   refuseOtherApi(model);
   const client = clientTraits(context.request.headers);
-  const answerTo = (asked: ResponsesRequest): Promise<Answered> => {
+  const { org } = context.principal;
+  const { loop_max_rounds, loop_max_identical } = context.snapshot.config.gateway;
+  const history = await loadHistory(body, services.responses, org, options.parent);
+  const responseId = options.responseId ?? newResponseId(body.store ?? true);
+  const stored = storing(context, services, body, history, responseId);
+  const answerTo = (
+    asked: ResponsesRequest,
+    before: readonly InputItem[] | undefined,
+  ): Promise<Answered> => {
     const plan = planTurn(asked, {
       profile: model.upstream.profile,
       upstreamModel: model.upstreamName,
       client,
       stopTool: model.config.stop_tool,
       sealer: services.sealer,
-      org: context.principal.org,
+      org,
       maxOutputTokens: model.config.max_output_tokens,
+      ...(before === undefined ? {} : { history: before }),
+      ...(history === null ? {} : { references: history.references }),
+      loopLimits: { maxRounds: loop_max_rounds, maxIdentical: loop_max_identical },
     });
-    const request = admissionRequest(asked, plan, model, client, context);
-    return answer(context, services, plan, request);
+    const request = admissionRequest(asked, plan, model, client, context, options.headers);
+    return answer(context, services, plan, request, stored);
   };
-  if (body.truncation !== "auto") return settled(await answerTo(body));
-  return await truncating(body, answerTo);
+  const before = body.previous_response_id ? history?.items : undefined;
+  if (body.truncation !== "auto") return settled(await answerTo(body, before));
+  return await truncating(body, before, answerTo);
 }
 
 /** An answer, or the error to give unless a shorter request is tried. */
@@ -62,19 +97,28 @@ function settled(answered: Answered): Response {
 /** Leaves the oldest turns away until the upstream takes the rest, or nothing more can go. */
 async function truncating(
   body: ResponsesRequest,
-  answerTo: (asked: ResponsesRequest) => Promise<Answered>,
+  history: readonly InputItem[] | undefined,
+  answerTo: (
+    asked: ResponsesRequest,
+    history: readonly InputItem[] | undefined,
+  ) => Promise<Answered>,
 ): Promise<Response> {
   let asked = body;
+  let before = history;
   let dropped = 0;
   while (true) {
-    const answered = await answerTo(asked);
-    const less = answered instanceof Response ? null : withoutOldestTurns(asked);
+    const answered = await answerTo(asked, before);
+    const whole = before === undefined || before.length === 0
+      ? asked
+      : { ...asked, input: [...before, ...inputItems(asked)] };
+    const less = answered instanceof Response ? null : withoutOldestTurns(whole);
     if (less === null) {
       const response = settled(answered);
       if (dropped > 0) response.headers.set("x-synth-truncated", String(dropped));
       return response;
     }
     asked = less.body;
+    if (before !== undefined) before = [];
     dropped += less.dropped;
   }
 }
@@ -84,6 +128,7 @@ async function answer(
   services: Services,
   plan: TurnPlan,
   request: AdmissionRequest,
+  stored: Storing,
 ): Promise<Answered> {
   const { upstream } = request.model;
   const { gateway } = context.snapshot.config;
@@ -93,6 +138,7 @@ async function answer(
     org: context.principal.org,
     sealer: services.sealer,
     stream: request.stream,
+    responseId: stored.responseId,
   };
   let opened: Opened;
   try {
@@ -102,7 +148,7 @@ async function answer(
   } catch (error) {
     // As the answer to a compaction the words would become the history.
     if (error instanceof BudgetMessage && plan.compaction !== true) {
-      return budgetMessage(making, error);
+      return await budgetMessage(making, error, (response) => stored.keep(response, null));
     }
     throw error;
   }
@@ -120,7 +166,14 @@ async function answer(
     source: events.source,
     secret: upstream.key,
     idleTimeoutMs: idleTimeoutMs(gateway, upstream.profile),
+    onEnd: async () => {
+      const { response } = translation;
+      // A whole answer that failed is an HTTP error: nobody learns its id.
+      if (response === null || (!request.stream && response.status === "failed")) return;
+      await stored.keep(response, opened.headers["x-synth-session-id"] ?? null);
+    },
   });
+  if (plan.loop) context.fields["loop_guard"] = plan.loop.reason;
   if (!request.stream) return await whole(turn, translation, context, headers);
   context.streaming = true;
   const stream = turnStream(turn, translation, context.clock, gateway.keepalive_s * 1000);
@@ -142,6 +195,9 @@ async function whole(
   return json(response, 200, {
     ...headers,
     ...(usage.reported ? {} : { "x-bridge-usage": "estimated" }),
+    ...(context.fields["stored"] === undefined
+      ? {}
+      : { "x-synth-stored": String(context.fields["stored"]) }),
   });
 }
 
@@ -177,11 +233,12 @@ function admissionRequest(
   model: ResolvedModel,
   client: ClientTraits,
   context: RequestContext,
+  headers: Headers = context.request.headers,
 ): AdmissionRequest {
   return {
     requestId: context.id,
     principal: context.principal,
-    headers: context.request.headers,
+    headers,
     client,
     model,
     api: "responses",
@@ -197,6 +254,10 @@ function admissionRequest(
 function planHeaders(plan: TurnPlan): Record<string, string> {
   const headers: Record<string, string> = {};
   if (plan.ignored.length > 0) headers["x-synth-ignored"] = headerList(plan.ignored);
+  if (plan.loop) {
+    const { rounds, reason } = plan.loop;
+    headers["x-synth-loop-guard"] = `rounds=${rounds};reason=${reason}`;
+  }
   if (plan.droppedTools.length > 0) {
     headers["x-bridge-dropped-tools"] = headerList(plan.droppedTools);
   }
