@@ -19,7 +19,16 @@ import { getModel, listModels } from "./models/models.ts";
 import { docsPage } from "./openapi/docs_page.ts";
 import { openApi } from "./openapi/openapi.ts";
 import { createResponse } from "./responses/create_response.ts";
+import { compactResponse } from "./responses/compact_response.ts";
+import { countInputTokens } from "./responses/count_input_tokens.ts";
 import { responsesSocket } from "./responses/responses_socket.ts";
+import {
+  cancelResponse,
+  deleteResponse,
+  getResponse,
+  listInputItems,
+} from "./responses/stored_responses.ts";
+import { submitToolOutputs } from "./responses/submit_tool_outputs.ts";
 import type { FetchInfo } from "./options.ts";
 import type { Services } from "./services.ts";
 import { createSession } from "./sessions/api/create_session.ts";
@@ -49,6 +58,7 @@ export interface Route {
 
 /** The same API under each: what OpenAI's clients, ours and the original's use. */
 const PREFIXES = ["/v1", "/api/v1", "/api/synth-research", "/api/synth-research/v1"];
+const RESPONSE = "/responses/:id";
 const SESSIONS = "/api/v1/sessions";
 const SESSION = `${SESSIONS}/:id`;
 const LEASE = `${SESSION}/leases/:lease`;
@@ -62,6 +72,28 @@ const TRACE = ":trace{(?:trace|cid|eval)_[A-Za-z0-9._-]+}";
 export const ROUTES: readonly Route[] = [
   { method: "POST", paths: traced("/responses"), scope: "infer", handler: createResponse },
   { method: "GET", paths: traced("/responses"), scope: null, handler: responsesSocket },
+  {
+    method: "POST",
+    paths: traced("/responses/input_tokens"),
+    scope: "infer",
+    handler: countInputTokens,
+  },
+  { method: "POST", paths: traced("/responses/compact"), scope: "infer", handler: compactResponse },
+  { method: "GET", paths: traced(RESPONSE), scope: "infer", handler: getResponse },
+  { method: "DELETE", paths: traced(RESPONSE), scope: "infer", handler: deleteResponse },
+  { method: "POST", paths: traced(`${RESPONSE}/cancel`), scope: "infer", handler: cancelResponse },
+  {
+    method: "GET",
+    paths: traced(`${RESPONSE}/input_items`),
+    scope: "infer",
+    handler: listInputItems,
+  },
+  {
+    method: "POST",
+    paths: traced(`${RESPONSE}/submit_tool_outputs`),
+    scope: "infer",
+    handler: submitToolOutputs,
+  },
   { method: "POST", paths: traced("/chat/completions"), scope: "infer", handler: chatCompletions },
   { method: "GET", paths: prefixed("/models"), scope: "infer", handler: listModels },
   { method: "GET", paths: prefixed("/models/:id{.+}"), scope: "infer", handler: getModel },

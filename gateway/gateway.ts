@@ -11,6 +11,7 @@ import { InFlight } from "./http/in_flight.ts";
 import { RequestContext } from "./http/request_context.ts";
 import type { FetchInfo, Gateway, GatewayOptions } from "./options.ts";
 import { priceBook } from "./pricing/price_book.ts";
+import { ResponseStore } from "./responses/response_store.ts";
 import type { Services } from "./services.ts";
 import { type Admission, UnmeteredAdmission } from "./sessions/admission.ts";
 import { LeaseSweeper } from "./sessions/lease_sweeper.ts";
@@ -61,6 +62,10 @@ class RunningGateway implements Gateway {
       upstreams: new UpstreamClient(options.transport, demoTransport(), clock),
       store: options.store ?? null,
       sealer: options.sealer ?? null,
+      documents: options.documents ?? null,
+      responses: options.documents === undefined || options.sealer === undefined
+        ? null
+        : new ResponseStore(options.documents, options.sealer),
       version: VERSION,
       reload: () => this.reload(),
     };

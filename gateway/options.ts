@@ -2,6 +2,7 @@
 import type { Clock, Logger } from "@synth/core";
 import type { Authenticator, KeyStore } from "@synth/core/auth";
 import type { SynthConfig } from "@synth/core/config";
+import type { DocumentStore } from "@synth/core/storage";
 import type { Sealer } from "./bridge/seal.ts";
 import type { PriceBook } from "./pricing/price_book.ts";
 import type { Admission } from "./sessions/admission.ts";
@@ -36,6 +37,8 @@ export interface GatewayOptions {
   readonly transport: UpstreamTransport;
   /** @default {no store: always healthy} */
   readonly store?: StateStore;
+  /** Where responses are kept, sealed by `sealer`. @default {no response is stored} */
+  readonly documents?: DocumentStore;
   /** Who may spend what. With it every request is admitted by its budgets; {@linkcode Gateway.drain} closes it. @default {no budgets} */
   readonly ledger?: SessionLedger;
   /** Keys that the API can make and end. @default {no such routes} */

@@ -1,11 +1,13 @@
 /** What handlers share. @module */
 import type { Clock } from "@synth/core";
 import type { KeyStore } from "@synth/core/auth";
+import type { DocumentStore } from "@synth/core/storage";
 import type { Sealer } from "./bridge/seal.ts";
 import type { StateStore } from "./options.ts";
 import type { PriceBook } from "./pricing/price_book.ts";
 import type { Admission } from "./sessions/admission.ts";
 import type { SessionLedger } from "./sessions/ledger/ledger.ts";
+import type { ResponseStore } from "./responses/response_store.ts";
 import type { UpstreamClient } from "./upstreams/client.ts";
 
 /** The long-lived parts of a gateway. */
@@ -18,6 +20,10 @@ export interface Services {
   readonly upstreams: UpstreamClient;
   readonly store: StateStore | null;
   readonly sealer: Sealer | null;
+  /** Absent where there is no store, or nothing to seal with. */
+  readonly responses: ResponseStore | null;
+  /** As the options gave it. */
+  readonly documents: DocumentStore | null;
   readonly version: string;
   /** Reads the configuration again. Throws `SynthError` when it is bad. */
   reload(): Promise<void>;

@@ -65,8 +65,10 @@ async function walk(
       for (const body of method === "GET" ? [null] : BODIES) {
         const init = { method, ...(body === null ? { body: null } : {}) };
         const answer = await it.post(real, body, init);
-        assert(answer.status !== 404 || !real.includes("responses"), `${method} ${real}`);
-        await answer.body?.cancel();
+        const said = await answer.text();
+        // A stored response that is not there is found out by its route.
+        const known = answer.status !== 404 || said.includes('"response_not_found"');
+        assert(known || !real.includes("responses"), `${method} ${real}`);
         asked++;
       }
     }

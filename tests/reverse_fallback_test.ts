@@ -192,15 +192,12 @@ Deno.test("budget refuses what nothing bounds, before a call, on a Responses ups
   const remembered = upstreamResponse({ status: "completed", usage: responsesUsage() });
   await using it = await start([], json(200, remembered));
   const refused: Rec[] = [
-    { previous_response_id: "resp_1" },
-    { conversation: "conv_1" },
     { prompt: { id: "pmpt_1" } },
     { context_management: [{ type: "compaction" }] },
     { tools: [{ type: "web_search" }] },
     { tools: [{ type: "mcp", server_url: "https://x.test" }] },
     { tools: [{ type: "shell" }] },
     { service_tier: "priority" },
-    { input: [{ type: "item_reference", id: "msg_1" }] },
     {
       input: [{ type: "additional_tools", tools: [{ type: "web_search" }] }, {
         role: "user",

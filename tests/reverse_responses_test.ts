@@ -124,7 +124,8 @@ Deno.test("pass-through sends the request as it came, unkept, under the upstream
   const { sent } = await ask(responsesStream(eventsOfResponse([])), { ...asked, stream: true });
   assertEquals(sent!.body, { ...asked, model: "mock-text", stream: true, store: false });
   const kept = await ask(json(200, upstreamResponse({ status: "completed" })), { store: true });
-  assertEquals(kept.sent!.body, { ...BODY, model: "mock-text", stream: false, store: true });
+  assertEquals(kept.sent!.body, { ...BODY, model: "mock-text", stream: false, store: false });
+  assertEquals(kept.headers.get("x-synth-ignored"), "store");
   for (const name of sent!.headers.keys()) assertFalse(name.startsWith("x-synth"), name);
 });
 
@@ -229,6 +230,29 @@ for (const [name, reply, status, code, booked] of FAILURES) {
 Deno.test("pass-through refuses background, which could not be settled", async () => {
   const { status, raw, book } = await ask(responsesStream([]), { background: true });
   assertEquals([status, JSON.parse(raw).error.param, book], [400, "background", []]);
+});
+
+Deno.test("pass-through refuses ids of what an upstream keeps, whose account is that of all orgs", async () => {
+  const reference = { type: "item_reference", id: "msg_1" };
+  const user = { role: "user", content: "a" };
+  const refused: [Rec, string][] = [
+    [{ previous_response_id: "resp_1" }, "previous_response_id"],
+    [{ conversation: "conv_1" }, "conversation"],
+    [{ conversation: { id: "conv_1" } }, "conversation"],
+    [{ input: [user, reference] }, "input[1]"],
+    [{ input: [{ ...user, id: "msg_1" }, reference] }, "input[1]"],
+  ];
+  for (const [body, param] of refused) {
+    for (const stream of [false, true]) {
+      const got = await ask(responsesStream([]), { ...body, stream });
+      const { error } = JSON.parse(got.raw);
+      const told = [got.status, error.code, error.param];
+      assertEquals(told, [400, "unsupported_parameter", param]);
+      assertEquals([got.book, got.sent], [[], undefined]);
+    }
+  }
+  const untyped = await ask(responsesStream([]), { input: [{ id: "msg_1" }] });
+  assertEquals([untyped.status, untyped.sent], [400, undefined]);
 });
 
 Deno.test("pass-through estimates what was not reported", async () => {

@@ -94,6 +94,7 @@ async function open(
       secrets: { env: (name) => env[name], file: (path) => Deno.readTextFile(path) },
       transport: undiciTransport(),
       store,
+      documents: store.documents,
       ledger: store.ledger,
       keys,
       hasher: nodePrefixHash,

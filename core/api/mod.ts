@@ -9,6 +9,7 @@
  *
  * @module
  */
+export * from "./responses_actions.ts";
 export * from "./responses_request.ts";
 export * from "./chat_schema.ts";
 export * from "./error_schema.ts";

@@ -85,6 +85,11 @@ const shape = {
   moderation: z.unknown().optional(),
 };
 
+/** The schemas of single fields, for bodies that have some of them. */
+export const RESPONSES_SHAPE: {
+  readonly [F in keyof ResponsesRequest]-?: z.ZodType<ResponsesRequest[F]>;
+} = shape;
+
 /** The body of `POST /responses`. Strict at the top: a field that nobody carries must not vanish in silence. */
 export const ResponsesRequestSchema: z.ZodType<ResponsesRequest> = z.strictObject(shape);
 

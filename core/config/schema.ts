@@ -41,6 +41,10 @@ const gateway = z.strictObject({
   store_deadline_s: z.number().min(0.1).max(60).default(2),
   keepalive_s: seconds.default(15),
   shutdown_grace_s: z.number().min(0).max(86_400).default(30),
+  responses_retention_hours: z.number().positive().max(87_600).default(720),
+  responses_max_bytes: z.int().min(1024).max(8_388_608).default(8_388_608),
+  loop_max_rounds: z.int().min(0).max(1_000_000).default(200),
+  loop_max_identical: z.int().min(0).max(1_000_000).default(5),
   log_level: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 

@@ -24,6 +24,14 @@ export interface GatewayConfig {
   readonly keepalive_s: number;
   /** How long open streams may finish after SIGTERM, in seconds. @default {30} */
   readonly shutdown_grace_s: number;
+  /** How long responses with `store: true` are kept, in hours. @default {720} */
+  readonly responses_retention_hours: number;
+  /** Largest stored response, in bytes as it is stored (a third more than its JSON). @default {8388608} */
+  readonly responses_max_bytes: number;
+  /** Rounds of tool calls behind one message of the user, after which a model is made to answer; 0: any number. @default {200} */
+  readonly loop_max_rounds: number;
+  /** Calls in a row that are the same and had the same output, after which a model is made to answer; 0: any number. @default {5} */
+  readonly loop_max_identical: number;
   /** @default {"info"} */
   readonly log_level: "debug" | "info" | "warn" | "error";
 }

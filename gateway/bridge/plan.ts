@@ -6,6 +6,7 @@
  */
 import type { Json } from "@synth/core";
 import type { ChatRequest } from "./chat.ts";
+import type { LoopFound } from "./request/loop_guard.ts";
 
 /** What a tool that the upstream knows as a function is for the client. */
 export type ToolKind =
@@ -83,6 +84,8 @@ export interface TurnPlan {
   readonly inputBytes: number;
   /** Parts of the input that are no text, for their bounds in the price book. */
   readonly media?: { readonly images: number; readonly files: number; readonly audio: number };
+  /** The model went round and round: its tools were withdrawn. */
+  readonly loop?: LoopFound | null;
   /** The input ended with a `compaction_trigger`: the answer's text becomes one `compaction` item. */
   readonly compaction?: boolean;
   /** Request fields that are accepted and not carried, for `x-synth-ignored`. */

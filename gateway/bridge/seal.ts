@@ -22,8 +22,14 @@ export interface SealedCompaction {
   readonly text: string;
 }
 
+/** What the gateway keeps in its own store, unreadable to who reads that. */
+export interface SealedDocument {
+  readonly kind: "document";
+  readonly text: string;
+}
+
 /** What can be sealed. */
-export type Sealed = SealedReasoning | SealedCompaction;
+export type Sealed = SealedReasoning | SealedCompaction | SealedDocument;
 
 /** Whom a seal is for; one that was made for another does not open. */
 export interface SealScope {
@@ -38,6 +44,10 @@ export interface Sealer {
   seal(content: Sealed, scope: SealScope): string;
   /** What was sealed, or null for anything that is not a seal of ours for this scope. Never throws. */
   open(seal: string, scope: SealScope): Sealed | null;
+  /** The same as {@linkcode seal} with the runtime's own cryptography: for what is large and can wait. */
+  sealLater(content: Sealed, scope: SealScope): Promise<string>;
+  /** The same as {@linkcode open}. Never rejects. */
+  openLater(seal: string, scope: SealScope): Promise<Sealed | null>;
 }
 
 /** One key: AES-256, 32 bytes. */
@@ -97,10 +107,16 @@ function keyBytes(text: string): Uint8Array | null {
 }
 
 function toBase64Url(bytes: Uint8Array<ArrayBuffer>): string {
+  const native = bytes as {
+    toBase64?: (options: { alphabet: "base64url"; omitPadding: boolean }) => string;
+  };
+  if (native.toBase64 !== undefined) {
+    return native.toBase64({ alphabet: "base64url", omitPadding: true });
+  }
   return encodeBase64Url(bytes.buffer).replace(/=+$/, "");
 }
 
-function fromBase64Url(text: string): Uint8Array | null {
+function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | null {
   try {
     return decodeBase64Url(text);
   } catch {
@@ -124,6 +140,7 @@ export function createSealer(keys: readonly SealKey[]): Sealer {
 class KeyringSealer implements Sealer {
   readonly #first: SealKey;
   readonly #keys: ReadonlyMap<string, Uint8Array>;
+  readonly #imported: Map<string, CryptoKey> = new Map();
 
   constructor(first: SealKey, keys: readonly SealKey[]) {
     this.#first = first;
@@ -135,32 +152,98 @@ class KeyringSealer implements Sealer {
     const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
     const plain = new TextEncoder().encode(JSON.stringify(content));
     const sealed = gcm(key, nonce, associatedData(scope)).encrypt(plain);
-    const bytes = new Uint8Array(NONCE_BYTES + sealed.length);
-    bytes.set(nonce);
-    bytes.set(sealed, NONCE_BYTES);
-    return `${VERSION}.${kid}.${toBase64Url(bytes)}`;
+    return framed(kid, nonce, sealed);
+  }
+
+  async sealLater(content: Sealed, scope: SealScope): Promise<string> {
+    const { kid, key } = this.#first;
+    const iv = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+    const plain = new TextEncoder().encode(JSON.stringify(content));
+    const sealed = await crypto.subtle.encrypt(
+      { name: "AES-GCM", iv, additionalData: associatedData(scope) },
+      await this.#import(kid, key),
+      plain,
+    );
+    return framed(kid, iv, new Uint8Array(sealed));
   }
 
   open(seal: string, scope: SealScope): Sealed | null {
-    if (seal.length > MAX_SEAL_LENGTH || !seal.startsWith(`${VERSION}.`)) return null;
-    const dot = seal.indexOf(".", VERSION.length + 1);
-    if (dot < 0) return null;
-    const key = this.#keys.get(seal.slice(VERSION.length + 1, dot));
-    if (key === undefined) return null;
-    const bytes = fromBase64Url(seal.slice(dot + 1));
-    if (bytes === null || bytes.length < NONCE_BYTES + TAG_BYTES) return null;
+    const parts = this.#parts(seal);
+    if (parts === null) return null;
     try {
-      const cipher = gcm(key, bytes.subarray(0, NONCE_BYTES), associatedData(scope));
-      const plain = cipher.decrypt(bytes.subarray(NONCE_BYTES));
-      return asSealed(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(plain)));
+      const cipher = gcm(parts.key, parts.nonce, associatedData(scope));
+      return asSealed(parsed(cipher.decrypt(parts.sealed)));
     } catch {
       return null;
     }
   }
+
+  async openLater(seal: string, scope: SealScope): Promise<Sealed | null> {
+    const parts = this.#parts(seal);
+    if (parts === null) return null;
+    try {
+      const plain = await crypto.subtle.decrypt(
+        { name: "AES-GCM", iv: parts.nonce, additionalData: associatedData(scope) },
+        await this.#import(parts.kid, parts.key),
+        parts.sealed,
+      );
+      return asSealed(parsed(new Uint8Array(plain)));
+    } catch {
+      return null;
+    }
+  }
+
+  /** Keeps the key and not its promise: in Workers a promise of one request must not be waited for by another. */
+  async #import(kid: string, key: Uint8Array): Promise<CryptoKey> {
+    const known = this.#imported.get(kid);
+    if (known !== undefined) return known;
+    const raw = new Uint8Array(key);
+    const imported = await crypto.subtle.importKey("raw", raw, "AES-GCM", false, [
+      "encrypt",
+      "decrypt",
+    ]);
+    this.#imported.set(kid, imported);
+    return imported;
+  }
+
+  #parts(seal: string): SealParts | null {
+    if (seal.length > MAX_SEAL_LENGTH || !seal.startsWith(`${VERSION}.`)) return null;
+    const dot = seal.indexOf(".", VERSION.length + 1);
+    if (dot < 0) return null;
+    const kid = seal.slice(VERSION.length + 1, dot);
+    const key = this.#keys.get(kid);
+    if (key === undefined) return null;
+    const bytes = fromBase64Url(seal.slice(dot + 1));
+    if (bytes === null || bytes.length < NONCE_BYTES + TAG_BYTES) return null;
+    return {
+      kid,
+      key,
+      nonce: bytes.subarray(0, NONCE_BYTES),
+      sealed: bytes.subarray(NONCE_BYTES),
+    };
+  }
+}
+
+interface SealParts {
+  readonly kid: string;
+  readonly key: Uint8Array;
+  readonly nonce: Uint8Array<ArrayBuffer>;
+  readonly sealed: Uint8Array<ArrayBuffer>;
+}
+
+function framed(kid: string, nonce: Uint8Array, sealed: Uint8Array): string {
+  const bytes = new Uint8Array(NONCE_BYTES + sealed.length);
+  bytes.set(nonce);
+  bytes.set(sealed, NONCE_BYTES);
+  return `${VERSION}.${kid}.${toBase64Url(bytes)}`;
+}
+
+function parsed(plain: Uint8Array): unknown {
+  return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(plain));
 }
 
 /** Org and model, framed so that no two scopes give the same bytes. */
-function associatedData(scope: SealScope): Uint8Array {
+function associatedData(scope: SealScope): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify([VERSION, scope.org, scope.model]));
 }
 
@@ -168,7 +251,7 @@ function asSealed(value: unknown): Sealed | null {
   if (typeof value !== "object" || value === null) return null;
   const { kind, text, details } = value as { kind?: unknown; text?: unknown; details?: unknown };
   if (typeof text !== "string") return null;
-  if (kind === "compaction") return { kind, text };
+  if (kind === "compaction" || kind === "document") return { kind, text };
   if (kind !== "reasoning") return null;
   return Array.isArray(details) ? { kind, text, details } : { kind, text };
 }

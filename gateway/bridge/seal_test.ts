@@ -61,3 +61,15 @@ Deno.test("parseSealKeys reads hex and base64, and never repeats a key in its er
     assertEquals(error.message.includes("c2hvcnQ"), false);
   }
 });
+
+Deno.test("Sealer.sealLater and openLater are the same as seal and open", async () => {
+  const sealer = createSealer(parseSealKeys(generateSealKey("k")));
+  const content = { kind: "document", text: "é🙂".repeat(1000) } as const;
+  const scope = { org: "o", model: "m" };
+  const later = await sealer.sealLater(content, scope);
+  assertEquals(sealer.open(later, scope), content);
+  assertEquals(await sealer.openLater(sealer.seal(content, scope), scope), content);
+  assertEquals(await sealer.openLater(later, { org: "p", model: "m" }), null);
+  assertEquals(await sealer.openLater(`${later.slice(0, -4)}AAAA`, scope), null);
+  assertEquals(await sealer.openLater("gwr1.k.x", scope), null);
+});

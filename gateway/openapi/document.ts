@@ -9,6 +9,7 @@ import {
   ResponsesRequestSchema,
 } from "@synth/core/api";
 import * as z from "zod";
+import { RESPONSE_SCHEMAS, responsePaths } from "./response_paths.ts";
 import { SESSION_SCHEMAS, sessionPaths } from "./session_paths.ts";
 
 const SCHEMAS = {
@@ -18,6 +19,7 @@ const SCHEMAS = {
   ModelList: ModelListSchema,
   Health: HealthSchema,
   Error: ErrorSchema,
+  ...RESPONSE_SCHEMAS,
   ...SESSION_SCHEMAS,
 } as const;
 
@@ -105,6 +107,7 @@ function paths(): JsonObject {
           "old one stays in force.",
       }, { description: "The new configuration is in force", content: any }),
     },
+    ...responsePaths(protectedRoute),
     ...sessionPaths(protectedRoute),
   };
 }

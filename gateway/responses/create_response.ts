@@ -1,15 +1,13 @@
 /** `POST .../responses`: from the body to the answer. @module */
 import type { SynthError } from "@synth/core";
 import { parseResponsesRequest, type ResponsesRequest } from "@synth/core/api";
-import { type ClientTraits, clientTraits } from "../bridge/client_traits.ts";
+import { clientTraits } from "../bridge/client_traits.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
 import { withoutOldestTurns } from "../bridge/request/oldest_turns.ts";
-import { planTurn, withMaxOutput } from "../bridge/request/plan_turn.ts";
-import type { Sealed } from "../bridge/seal.ts";
-import { streamErrorOf } from "../bridge/upstream_error.ts";
+import { withMaxOutput } from "../bridge/request/plan_turn.ts";
 import { ResponseRelay } from "../bridge/reverse/response_relay.ts";
 import { capped, type ResponsesBody } from "../bridge/reverse/responses_body.ts";
-import { headerList } from "../http/header_list.ts";
+import { streamErrorOf } from "../bridge/upstream_error.ts";
 import { json } from "../http/json.ts";
 import { readJson } from "../http/read_json.ts";
 import type { RequestContext } from "../http/request_context.ts";
@@ -17,32 +15,63 @@ import type { Services } from "../services.ts";
 import type { AdmissionRequest } from "../sessions/admission.ts";
 import type { Lease } from "../sessions/lease.ts";
 import { BudgetMessage } from "../sessions/refusal.ts";
-import { type FailedAttempt, firstServing } from "../upstreams/fallback.ts";
-import { openUpstream, watchClient } from "../upstreams/open_upstream.ts";
-import { idleTimeoutMs } from "../upstreams/idle_timeout.ts";
-import type { ResolvedModel } from "../upstreams/model_table.ts";
 import { chatEvents } from "../turn/chat_events.ts";
 import { Turn } from "../turn/turn.ts";
 import { failedResponseError } from "../turn/turn_error.ts";
 import { STREAM_HEADERS, turnStream } from "../turn/turn_stream.ts";
+import { type FailedAttempt, firstServing } from "../upstreams/fallback.ts";
+import { idleTimeoutMs } from "../upstreams/idle_timeout.ts";
+import type { ResolvedModel } from "../upstreams/model_table.ts";
+import { openUpstream, watchClient } from "../upstreams/open_upstream.ts";
 import { budgetMessage } from "./budget_message.ts";
 import { failedStream } from "./failed_stream.ts";
 import { withoutHostedTools } from "./hosted_tools.ts";
-import { passResponse } from "./pass_response.ts";
+import { loadHistory } from "./load_history.ts";
+import { admissionRequest, type Asked, planFor, planHeaders } from "./plan_for.ts";
+import { newResponseId } from "./response_ids.ts";
+import type { StoredResponse } from "./response_store.ts";
 import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
+import { inputItems } from "./stored_input.ts";
+import { notStoring, type Storing, storing } from "./storing.ts";
 
 /** Answers a request for a response, streamed or whole. */
 export async function createResponse(
   context: RequestContext,
   services: Services,
 ): Promise<Response> {
-  const body = parseResponsesRequest(await readJson(context));
+  return await respond(context, services, parseResponsesRequest(await readJson(context)));
+}
+
+/** What a response is made with beside its request, when it is not made by `POST /responses`. */
+export interface RespondOptions {
+  /** The response that `previous_response_id` names, loaded. */
+  readonly parent?: StoredResponse;
+  /** The headers that choose the session. @default {the request's} */
+  readonly headers?: Headers;
+  readonly responseId?: string;
+}
+
+/** Makes a response. */
+export async function respond(
+  context: RequestContext,
+  services: Services,
+  body: ResponsesRequest,
+  options: RespondOptions = {},
+): Promise<Response> {
   const model = context.snapshot.models.resolve(body.model, 400);
-  const answerTo = (asked: ResponsesRequest): Promise<Answered> => {
-    return answerOf(context, services, asked, model);
+  const { org } = context.principal;
+  // A model that is passed through refuses what would need a history, and its refusal is the answer.
+  const history = model.upstream.api === "responses"
+    ? null
+    : await loadHistory(body, services.responses, org, options.parent);
+  const responseId = options.responseId ?? newResponseId(body.store ?? true);
+  const stored = storing(context, services, body, history, responseId);
+  const answerTo = (asked: Asked): Promise<Answered> => {
+    return answerOf(context, services, asked, model, stored, options.headers);
   };
-  if (body.truncation !== "auto") return settled(await answerTo(body));
-  return await truncating(body, answerTo);
+  const asked = { body, history };
+  if (body.truncation !== "auto") return settled(await answerTo(asked));
+  return await truncating(asked, answerTo);
 }
 
 /** An answer, or the error to give unless a shorter request is tried. */
@@ -53,108 +82,91 @@ function settled(answered: Answered): Response {
   throw answered;
 }
 
+/** How the answer of one model is made, and where it is kept. */
+interface Making {
+  readonly options: ResponseTranslationOptions;
+  readonly stored: Storing;
+}
+
 /** The answer of the model, or of the first of its fallbacks that serves. */
 async function answerOf(
   context: RequestContext,
   services: Services,
-  asked: ResponsesRequest,
+  asked: Asked,
   model: ResolvedModel,
+  stored: Storing,
+  headers: Headers | undefined,
 ): Promise<Answered> {
   const client = clientTraits(context.request.headers);
-  let making: ResponseTranslationOptions | null = null;
+  let first: Making | null = null;
   const attempt = (
-    asked: ResponsesRequest,
+    asked: Asked,
     one: ResolvedModel,
     dropped: readonly string[],
   ): Promise<Answered | FailedAttempt<Answered>> => {
-    const { plan: planned, pass } = planFor(asked, one, client, context, services);
+    const { plan: planned, pass } = planFor(asked, one, context, services);
     const plan = dropped.length === 0 ? planned : { ...planned, droppedTools: dropped };
-    const { clock, principal: { org } } = context;
-    const stream = asked.stream === true;
-    const own = { plan, clock, org, sealer: services.sealer, stream };
-    making ??= own;
-    const request = admissionRequest(asked, plan, one, client, context);
-    return answer(context, services, own, request, pass);
+    const keeping = pass === null ? stored : notStoring();
+    const making = {
+      stored: keeping,
+      options: {
+        plan,
+        clock: context.clock,
+        org: context.principal.org,
+        sealer: services.sealer,
+        stream: asked.body.stream === true,
+        responseId: keeping.responseId,
+      },
+    };
+    first ??= making;
+    const request = admissionRequest(asked.body, plan, one, client, context, headers);
+    return answer(context, services, making, request, pass);
   };
   try {
     return await firstServing<Answered>(context, model, async (one) => {
       try {
         return await attempt(asked, one, []);
       } catch (error) {
-        const less = one.upstream.api === "chat" ? null : withoutHostedTools(asked, client, error);
+        const less = one.upstream.api === "chat"
+          ? null
+          : withoutHostedTools(asked.body, client, error);
         if (less === null) throw error;
-        return await attempt(less.asked, one, less.dropped);
+        return await attempt({ ...asked, body: less.asked }, one, less.dropped);
       }
     });
   } catch (error) {
     // As the answer to a compaction the words would become the history.
-    const told = making as ResponseTranslationOptions | null;
-    if (!(error instanceof BudgetMessage) || told === null || told.plan.compaction === true) {
+    const told = first as Making | null;
+    if (!(error instanceof BudgetMessage) || told === null || told.options.plan.compaction) {
       throw error;
     }
-    return budgetMessage(told, error);
+    return await budgetMessage(told.options, error, (response) => told.stored.keep(response, null));
   }
-}
-
-function planFor(
-  asked: ResponsesRequest,
-  model: ResolvedModel,
-  client: ClientTraits,
-  context: RequestContext,
-  services: Services,
-): { readonly plan: TurnPlan; readonly pass: ResponsesBody | null } {
-  if (model.upstream.api === "responses") {
-    const { plan, body } = passResponse(
-      asked,
-      model,
-      (seal) => opened(seal, asked, context, services),
-    );
-    return { plan, pass: body };
-  }
-  const plan = planTurn(asked, {
-    profile: model.upstream.profile,
-    upstreamModel: model.upstreamName,
-    client,
-    stopTool: model.config.stop_tool,
-    sealer: services.sealer,
-    org: context.principal.org,
-    maxOutputTokens: model.config.max_output_tokens,
-  });
-  return { plan, pass: null };
-}
-
-/** What we sealed, whichever of the models that may serve this request it was sealed for. */
-function opened(
-  seal: string,
-  asked: ResponsesRequest,
-  context: RequestContext,
-  services: Services,
-): Sealed | null {
-  const { models } = context.snapshot;
-  const { org } = context.principal;
-  for (const { upstreamName } of models.withFallbacks(models.resolve(asked.model, 400))) {
-    const sealed = services.sealer?.open(seal, { org, model: upstreamName }) ?? null;
-    if (sealed !== null) return sealed;
-  }
-  return null;
 }
 
 /** Leaves the oldest turns away until the upstream takes the rest, or nothing more can go. */
 async function truncating(
-  body: ResponsesRequest,
-  answerTo: (asked: ResponsesRequest) => Promise<Answered>,
+  whole: Asked,
+  answerTo: (asked: Asked) => Promise<Answered>,
 ): Promise<Response> {
-  let asked = body;
+  let { body } = whole;
+  let before = body.previous_response_id ? whole.history?.items : undefined;
   let dropped = 0;
   while (true) {
-    const answered = await answerTo(asked);
-    const less = answered instanceof Response ? null : withoutOldestTurns(asked);
+    const answered = await answerTo(
+      before === undefined ? { ...whole, body } : { ...whole, body, before },
+    );
+    const all = before === undefined || before.length === 0
+      ? body
+      : { ...body, input: [...before, ...inputItems(body)] };
+    const less = answered instanceof Response ? null : withoutOldestTurns(all);
     if (less === null) {
       const response = settled(answered);
       if (dropped > 0) response.headers.set("x-synth-truncated", String(dropped));
       return response;
     }
-    asked = less.body;
+    body = less.body;
+    if (before !== undefined) before = [];
     dropped += less.dropped;
   }
 }
@@ -162,7 +174,7 @@ async function truncating(
 async function answer(
   context: RequestContext,
   services: Services,
-  making: ResponseTranslationOptions,
+  { options: making, stored }: Making,
   request: AdmissionRequest,
   pass: ResponsesBody | null,
 ): Promise<Answered | FailedAttempt<Answered>> {
@@ -197,7 +209,16 @@ async function answer(
     source: events.source,
     secret: upstream.key,
     idleTimeoutMs: idleTimeoutMs(gateway, upstream.profile),
+    onEnd: async () => {
+      // What was passed on is the upstream's response, under an id of the upstream's.
+      if (!(translation instanceof ResponseTranslation)) return;
+      const { response } = translation;
+      // A whole answer that failed is an HTTP error: nobody learns its id.
+      if (response === null || (!request.stream && response.status === "failed")) return;
+      await stored.keep(response, opened.headers["x-synth-session-id"] ?? null);
+    },
   });
+  if (plan.loop) context.fields["loop_guard"] = plan.loop.reason;
   if (!request.stream) return await whole(turn, translation, context, headers);
   context.streaming = true;
   const stream = turnStream(turn, translation, context.clock, gateway.keepalive_s * 1000);
@@ -219,6 +240,9 @@ async function whole(
   return json(response, 200, {
     ...headers,
     ...(usage.reported ? {} : { "x-bridge-usage": "estimated" }),
+    ...(context.fields["stored"] === undefined
+      ? {}
+      : { "x-synth-stored": String(context.fields["stored"]) }),
   });
 }
 
@@ -246,36 +270,4 @@ function clamped(
   return lease.maxOutputTokens === null
     ? plan
     : withMaxOutput(plan, profile, lease.maxOutputTokens);
-}
-
-function admissionRequest(
-  body: ResponsesRequest,
-  plan: TurnPlan,
-  model: ResolvedModel,
-  client: ClientTraits,
-  context: RequestContext,
-): AdmissionRequest {
-  return {
-    requestId: context.id,
-    principal: context.principal,
-    headers: context.request.headers,
-    client,
-    model,
-    api: "responses",
-    stream: body.stream === true,
-    chat: plan.chat,
-    inputBytes: plan.inputBytes,
-    media: plan.media,
-    requestedOutputTokens: body.max_output_tokens ?? null,
-    deadlineMs: context.snapshot.config.gateway.request_deadline_s * 1000,
-  };
-}
-
-function planHeaders(plan: TurnPlan): Record<string, string> {
-  const headers: Record<string, string> = {};
-  if (plan.ignored.length > 0) headers["x-synth-ignored"] = headerList(plan.ignored);
-  if (plan.droppedTools.length > 0) {
-    headers["x-bridge-dropped-tools"] = headerList(plan.droppedTools);
-  }
-  return headers;
 }

@@ -3,8 +3,8 @@ import type { ResponsesRequest } from "@synth/core/api";
 import type { TurnPlan } from "../bridge/plan.ts";
 import { responseEcho } from "../bridge/request/echo.ts";
 import { meteringView } from "../bridge/reverse/metering.ts";
-import { noEquivalent } from "../bridge/reverse/refuse.ts";
 import { withoutOwnSeals } from "../bridge/reverse/own_seals.ts";
+import { noEquivalent, refuseStoredIds } from "../bridge/reverse/refuse.ts";
 import type { ResponsesBody } from "../bridge/reverse/responses_body.ts";
 import type { Sealed } from "../bridge/seal.ts";
 import { chatSize } from "../chat/chat_size.ts";
@@ -18,9 +18,11 @@ export interface PassedResponse {
 }
 
 /**
- * The client's body under the upstream's name for the model. Nothing is kept there unless the client asks for it.
+ * The client's body under the upstream's name for the model. Nothing is kept there, and nothing that is kept there can be named: its account
+ * is that of all orgs.
  *
  * @param open gives what a seal of ours holds, or `null`
+ * @throws {SynthError} 400 `unsupported_parameter`
  */
 export function passResponse(
   asked: ResponsesRequest,
@@ -29,11 +31,12 @@ export function passResponse(
 ): PassedResponse {
   // What goes on after its answer cannot be settled by it.
   if (asked.background === true) throw noEquivalent("background", "'background'");
+  refuseStoredIds(asked);
   const body = {
     ...asked,
     model: model.upstreamName,
     stream: asked.stream === true,
-    store: asked.store === true,
+    store: false,
   } as unknown as ResponsesBody;
   if (Array.isArray(body.input)) body.input = withoutOwnSeals(body.input, open);
   const chat = meteringView(body);
@@ -43,7 +46,7 @@ export function passResponse(
     plan: {
       chat,
       tools: new Map(),
-      echo: { ...responseEcho(asked), store: body.store === true },
+      echo: { ...responseEcho(asked), store: false },
       reasoning: { as: "content", seal: false },
       refusalAsText: false,
       parallelToolCalls: true,
@@ -51,7 +54,7 @@ export function passResponse(
       thinkTags: false,
       inputBytes: bytes,
       ...(media === undefined ? {} : { media }),
-      ignored: [],
+      ignored: asked.store === true ? ["store"] : [],
       droppedTools: [],
     },
   };

@@ -1,5 +1,5 @@
 /** Chat chunks to Responses events, as a turn needs it. @module */
-import { type Clock, newId } from "@synth/core";
+import type { Clock } from "@synth/core";
 import { EventWriter } from "../bridge/event_writer.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
 import type { ResponseObject } from "../bridge/response_object.ts";
@@ -8,6 +8,7 @@ import { ResponseMachine, type TurnEnd } from "../bridge/stream/machine.ts";
 import { type EventSink, NullSink } from "../bridge/stream/sink.ts";
 import type { TurnUsage } from "../bridge/stream/usage.ts";
 import type { Translation } from "../turn/translation.ts";
+import { itemIds, newResponseId } from "./response_ids.ts";
 
 /** How one answer is made. */
 export interface ResponseTranslationOptions {
@@ -17,6 +18,8 @@ export interface ResponseTranslationOptions {
   readonly sealer: Sealer | null;
   /** Whether events are written; else only the final object is of interest. */
   readonly stream: boolean;
+  /** @default {a new one} */
+  readonly responseId?: string;
 }
 
 /** Owns the machine and the writer of one response. */
@@ -26,12 +29,13 @@ export class ResponseTranslation implements Translation {
 
   constructor(options: ResponseTranslationOptions) {
     const { plan, clock, org, sealer } = options;
+    const responseId = options.responseId ?? newResponseId(plan.echo.store);
     this.#writer = options.stream ? new EventWriter() : null;
     const sink: EventSink = this.#writer ?? new NullSink();
     this.#machine = new ResponseMachine(plan, {
-      responseId: newId("resp_"),
+      responseId,
       createdAt: Math.floor(clock.now() / 1000),
-      newId,
+      newId: itemIds(responseId),
       seal(payload) {
         if (sealer === null) throw new Error("no seal was planned");
         return sealer.seal(payload, { org, model: plan.chat.model });

@@ -70,6 +70,7 @@ async function open(env: Environment, options: EdgeOptions): Promise<Gateway> {
     secrets: { env: (name) => env[name] },
     transport: options.transport,
     store: stores,
+    documents: stores.documents,
     ledger: stores.ledger,
     keys,
     log,

@@ -29,6 +29,8 @@ export interface TurnOptions {
   readonly secret: string | null;
   /** Milliseconds without a byte from the upstream. */
   readonly idleTimeoutMs: number;
+  /** Done beside the settlement, before the last event goes out. Never rejects. */
+  readonly onEnd?: () => Promise<void>;
 }
 
 type Stop = Omit<TurnEnd, "now">;
@@ -157,7 +159,10 @@ export class Turn {
     context.fields["input_tokens"] = usage.inputTokens;
     context.fields["output_tokens"] = usage.outputTokens;
     if (!usage.reported) context.fields["usage_estimated"] = true;
-    await settledInTime(context, admission.settle(lease, { usage, outputBytes, uncountedBytes }));
+    await Promise.all([
+      settledInTime(context, admission.settle(lease, { usage, outputBytes, uncountedBytes })),
+      this.#options.onEnd?.(),
+    ]);
     this.#over = true;
     if (context.streaming) context.finish();
   }

@@ -18,6 +18,7 @@ import { headerToken, ToolBook, type ToolLimits } from "../tools/tool_book.ts";
 import { chooseTools, type ChosenTools, required } from "../tools/tool_choice.ts";
 import { responseEcho, summaryOf } from "./echo.ts";
 import { carryEffort, carryFields, carryLogprobs, refuseUnsupported } from "./fields.ts";
+import { findLoop, LOOP_NOTE, type LoopLimits } from "./loop_guard.ts";
 import { inputSize } from "./input_bytes.ts";
 import { responseFormat } from "./response_format.ts";
 
@@ -40,6 +41,8 @@ export interface PlanOptions {
   /** Stored items that an `item_reference` may name, by id, beside those of the history and the input. */
   readonly references?: ReadonlyMap<string, InputItem>;
   readonly toolLimits?: Partial<ToolLimits>;
+  /** @default {no guard} */
+  readonly loopLimits?: LoopLimits;
 }
 
 /**
@@ -60,9 +63,13 @@ export function planTurn(body: ResponsesRequest, options: PlanOptions): TurnPlan
   const compaction = isCompaction(body, items);
   if (compaction && sealer === null) throw noSealer();
   const book = collectTools(body, items, options);
-  const chosen = chooseTools(compaction ? "none" : body.tool_choice, book, profile);
+  const loop = compaction || options.loopLimits === undefined || book.entries.size === 0
+    ? null
+    : findLoop(items, options.loopLimits);
+  const withdrawn = compaction || loop !== null;
+  const chosen = chooseTools(withdrawn ? "none" : body.tool_choice, book, profile);
   const format = responseFormat(body, profile);
-  const offersTools = !compaction && chosen.offered.length > 0;
+  const offersTools = !withdrawn && chosen.offered.length > 0;
   const stop = offersTools && wantsStopTool(options.stopTool, chosen, book, format.isSchema);
   const choice = stop && options.stopTool === "force" ? required(profile) : chosen;
 
@@ -92,8 +99,11 @@ export function planTurn(body: ResponsesRequest, options: PlanOptions): TurnPlan
     sealer,
     scope: { org: options.org, model: options.upstreamModel },
     instructions: body.instructions ?? null,
-    hints: [compaction ? null : format.hint, offersTools ? choice.hint : null]
-      .filter((hint) => hint !== null),
+    hints: [
+      compaction ? null : format.hint,
+      offersTools ? choice.hint : null,
+      loop === null ? null : LOOP_NOTE,
+    ].filter((hint) => hint !== null),
     reasoningContext: body.reasoning?.context === "current_turn" ? "current_turn" : "all_turns",
     path: (index) => itemPath(index, historyLength, body),
     ignore,
@@ -115,6 +125,7 @@ export function planTurn(body: ResponsesRequest, options: PlanOptions): TurnPlan
     inputBytes: size.bytes,
     media: { images: size.images, files: size.files, audio: size.audio },
     compaction,
+    loop,
     ignored: [...ignored],
     droppedTools: book.dropped.slice(0, MAX_DECLARED),
   };

@@ -22,6 +22,7 @@ import {
   reasoningText,
 } from "../chat_chunk.ts";
 import type { TurnPlan } from "../plan.ts";
+import { LOOP_MESSAGE } from "../request/loop_guard.ts";
 import {
   type ResponseError,
   type ResponseObject,
@@ -312,7 +313,9 @@ export class ResponseMachine {
   #fillEmpty(): void {
     const { closedCalls, spokenMessages } = this.#emitter;
     if (closedCalls > 0 || spokenMessages > 0) return;
-    this.#queue.text(this.#calls.finalMessage, false);
+    const loop = this.#plan.loop ?? null;
+    const words = this.#calls.finalMessage;
+    this.#queue.text(words === "" && loop !== null ? LOOP_MESSAGE : words, false);
     this.#queue.drain({ kind: "normal" }, false);
   }
 

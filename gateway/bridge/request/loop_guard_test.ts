@@ -1,0 +1,52 @@
+import { assertEquals } from "@std/assert";
+import type { InputItem } from "@synth/core/api";
+import { findLoop } from "./loop_guard.ts";
+
+const LIMITS = { maxRounds: 200, maxIdentical: 5 };
+
+function round(n: number, args = `{"n":${n}}`, output = "ok"): InputItem[] {
+  return [
+    { type: "function_call", call_id: `c${n}`, name: "f", arguments: args },
+    { type: "function_call_output", call_id: `c${n}`, output },
+  ];
+}
+
+function rounds(count: number, make = round): InputItem[] {
+  return [
+    { role: "user", content: "go" },
+    ...Array.from({ length: count }, (_, n) => make(n)).flat(),
+  ];
+}
+
+Deno.test("findLoop counts the rounds behind the last message of the user", () => {
+  assertEquals(findLoop(rounds(199), LIMITS), null);
+  assertEquals(findLoop(rounds(200), LIMITS), { rounds: 200, reason: "max_rounds" });
+  assertEquals(findLoop([...rounds(500), ...rounds(1)], LIMITS), null);
+  assertEquals(findLoop([...rounds(500), { role: "user", content: "hi" }], LIMITS), null);
+});
+
+Deno.test("findLoop counts outputs that stand together as one round", () => {
+  const parallel = (n: number): InputItem[] => {
+    const [a, b] = round(n);
+    const [c, d] = round(n + 1000);
+    return [a!, c!, b!, d!];
+  };
+  assertEquals(findLoop(rounds(199, parallel), LIMITS), null);
+  assertEquals(findLoop(rounds(200, parallel), LIMITS)?.rounds, 200);
+});
+
+Deno.test("findLoop notices calls that repeat with the same output at the end, and no others", () => {
+  const same = (n: number): InputItem[] => round(n, "{}");
+  assertEquals(findLoop(rounds(4, same), LIMITS), null);
+  assertEquals(findLoop(rounds(5, same), LIMITS), { rounds: 5, reason: "max_identical" });
+  assertEquals(findLoop([...rounds(9, same), ...round(99)], LIMITS), null);
+  assertEquals(findLoop(rounds(9, (n) => round(n, "{}", `${n}`)), LIMITS), null);
+  assertEquals(findLoop(rounds(9, (n) => same(n).slice(0, 1)), LIMITS), null);
+});
+
+Deno.test("findLoop is off at 0", () => {
+  const same = (n: number): InputItem[] => round(n, "{}");
+  assertEquals(findLoop(rounds(500, same), { maxRounds: 0, maxIdentical: 0 }), null);
+  assertEquals(findLoop(rounds(500, same), { maxRounds: 0, maxIdentical: 5 })?.rounds, 500);
+  assertEquals(findLoop(rounds(9, same), { maxRounds: 9, maxIdentical: 0 })?.rounds, 9);
+});

@@ -1,0 +1,121 @@
+/** The plan of a request on one model: translated for a Chat upstream, or passed on. @module */
+import type { InputItem, ResponsesRequest } from "@synth/core/api";
+import { type ClientTraits, clientTraits } from "../bridge/client_traits.ts";
+import type { TurnPlan } from "../bridge/plan.ts";
+import { planTurn } from "../bridge/request/plan_turn.ts";
+import type { ResponsesBody } from "../bridge/reverse/responses_body.ts";
+import type { Sealed } from "../bridge/seal.ts";
+import { headerList } from "../http/header_list.ts";
+import type { RequestContext } from "../http/request_context.ts";
+import type { Services } from "../services.ts";
+import type { AdmissionRequest } from "../sessions/admission.ts";
+import type { ResolvedModel } from "../upstreams/model_table.ts";
+import type { History } from "./load_history.ts";
+import { passResponse } from "./pass_response.ts";
+
+/** A request and what it goes on from. */
+export interface Asked {
+  readonly body: ResponsesRequest;
+  /** What was stored of it, or `null`. Only for Chat upstreams. */
+  readonly history: History | null;
+  /** The items before the input, where they are others than those of the history: the oldest turns were left away. */
+  readonly before?: readonly InputItem[];
+}
+
+/** What to do with a request on one model. */
+export interface PlanOfModel {
+  readonly plan: TurnPlan;
+  /** What is passed on to an upstream that speaks the Responses API; `null` for a Chat upstream. */
+  readonly pass: ResponsesBody | null;
+}
+
+/**
+ * Plans a request for one model.
+ *
+ * @throws {SynthError} 400, naming the field that this model's upstream cannot be given
+ */
+export function planFor(
+  { body, history, before }: Asked,
+  model: ResolvedModel,
+  context: RequestContext,
+  services: Services,
+): PlanOfModel {
+  if (model.upstream.api === "responses") {
+    const { plan, body: pass } = passResponse(
+      body,
+      model,
+      (seal) => opened(seal, body, context, services),
+    );
+    return { plan, pass };
+  }
+  const { loop_max_rounds, loop_max_identical } = context.snapshot.config.gateway;
+  const items = before ?? (body.previous_response_id ? history?.items : undefined);
+  const plan = planTurn(body, {
+    profile: model.upstream.profile,
+    upstreamModel: model.upstreamName,
+    client: clientTraits(context.request.headers),
+    stopTool: model.config.stop_tool,
+    sealer: services.sealer,
+    org: context.principal.org,
+    maxOutputTokens: model.config.max_output_tokens,
+    ...(items === undefined ? {} : { history: items }),
+    ...(history === null ? {} : { references: history.references }),
+    loopLimits: { maxRounds: loop_max_rounds, maxIdentical: loop_max_identical },
+  });
+  return { plan, pass: null };
+}
+
+/** What we sealed, whichever of the models that may serve this request it was sealed for. */
+function opened(
+  seal: string,
+  asked: ResponsesRequest,
+  context: RequestContext,
+  services: Services,
+): Sealed | null {
+  const { models } = context.snapshot;
+  const { org } = context.principal;
+  for (const { upstreamName } of models.withFallbacks(models.resolve(asked.model, 400))) {
+    const sealed = services.sealer?.open(seal, { org, model: upstreamName }) ?? null;
+    if (sealed !== null) return sealed;
+  }
+  return null;
+}
+
+/** What admission is asked for a planned request. */
+export function admissionRequest(
+  body: ResponsesRequest,
+  plan: TurnPlan,
+  model: ResolvedModel,
+  client: ClientTraits,
+  context: RequestContext,
+  headers: Headers = context.request.headers,
+): AdmissionRequest {
+  return {
+    requestId: context.id,
+    principal: context.principal,
+    headers,
+    client,
+    model,
+    api: "responses",
+    stream: body.stream === true,
+    chat: plan.chat,
+    inputBytes: plan.inputBytes,
+    media: plan.media,
+    requestedOutputTokens: body.max_output_tokens ?? null,
+    deadlineMs: context.snapshot.config.gateway.request_deadline_s * 1000,
+  };
+}
+
+/** What a plan tells in headers of the answer. */
+export function planHeaders(plan: TurnPlan): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (plan.ignored.length > 0) headers["x-synth-ignored"] = headerList(plan.ignored);
+  if (plan.loop) {
+    const { rounds, reason } = plan.loop;
+    headers["x-synth-loop-guard"] = `rounds=${rounds};reason=${reason}`;
+  }
+  if (plan.droppedTools.length > 0) {
+    headers["x-bridge-dropped-tools"] = headerList(plan.droppedTools);
+  }
+  return headers;
+}
