@@ -11,6 +11,8 @@ export interface Stream {
   readonly isTerminal: boolean;
   /** Width of the terminal; `null` when there is none, and nothing is to be cut. */
   readonly columns: () => number | null;
+  /** Whether its reader has gone, which shows when something is written. */
+  readonly gone: () => boolean;
 }
 
 /** The process as a value. */
@@ -45,20 +47,26 @@ export function processContext(name = "synth"): CliContext {
 function stream(target: typeof Deno.stdout | typeof Deno.stderr, env: Environment): Stream {
   const encoder = new TextEncoder();
   const isTerminal = target.isTerminal();
+  let gone = false;
   return {
-    write: (text) => writeAll(target, encoder.encode(text)),
+    write: (text) => {
+      if (!writeAll(target, encoder.encode(text))) gone = true;
+    },
+    gone: () => gone,
     getColorDepth: () => colorDepth(env, isTerminal),
     isTerminal,
     columns: () => isTerminal ? consoleWidth() ?? null : null,
   };
 }
 
-/** A reader that has gone (`synth config show | head`) is no failure of ours. */
-function writeAll(target: { writeSync(p: Uint8Array): number }, bytes: Uint8Array): void {
+/** A reader that has gone (`synth config show | head`) is no failure of ours. `false` when it has. */
+function writeAll(target: { writeSync(p: Uint8Array): number }, bytes: Uint8Array): boolean {
   try {
     for (let at = 0; at < bytes.length;) at += target.writeSync(bytes.subarray(at));
+    return true;
   } catch (error) {
     // Messages are lost with their terminal; data that does not arrive is a failure.
     if (target !== Deno.stderr && !(error instanceof Deno.errors.BrokenPipe)) throw error;
+    return false;
   }
 }

@@ -329,6 +329,28 @@ Deno.test("session watch off a terminal prints a line of JSON and ends with 130 
   assertEquals((await watch.result).code, 130);
 });
 
+Deno.test("session watch ends when its reader has gone", async () => {
+  await using gateway = await startGatewayProcess({ config: "" });
+  const env = { SYNTH_API_KEY: gateway.apiKey, BACKEND_BASE_URL: gateway.origin };
+  const made = await runSynth(["session", "create", "--limit-tokens", "5"], { env });
+  const id = done(made).stdout.trim();
+  const main = new URL("../cli/main.ts", import.meta.url).pathname;
+  const watch = new Deno.Command("bash", {
+    args: [
+      "-c",
+      `"${Deno.execPath()}" run --quiet -A "${main}" session watch --interval 0.05s ${id} | { read -r line; echo seen; }`,
+    ],
+    env,
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const output = watch.stdout.getReader();
+  assertEquals(new TextDecoder().decode((await output.read()).value), "seen\n");
+  done(await runSynth(["session", "raise", "--tokens", "1", id], { env }));
+  assertEquals((await watch.status).success, true);
+  assertEquals((await output.read()).done, true);
+});
+
 Deno.test("every command has help with examples, on stdout", async () => {
   const commands = [
     ..."up|codex|opencode|session create|session list|session show|session usage".split("|"),

@@ -32,7 +32,10 @@ export async function runSessionWatch(
   const animated = stdout.isTerminal && !flags.json && this.env.TERM !== "dumb";
   const show = animated ? drawer(this) : printer(this);
   try {
-    for await (const session of sightings(client, id, flags, stop.signal)) show(session);
+    for await (const session of sightings(client, id, flags, stop.signal)) {
+      show(session);
+      if (stdout.gone()) return;
+    }
   } finally {
     stopListening();
     if (animated) stdout.write(SHOW_CURSOR);

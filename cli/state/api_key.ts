@@ -55,8 +55,20 @@ export async function ensureApiKey(path: string, keys: Pick<KeyStore, "adopt">):
     key = made ? fresh : (await readText(path))?.trim();
   }
   if (key === undefined || !hasKeyShape(key)) throw broken(path);
+  if (!made) await keepPrivate(path);
   const record = await keys.adopt(key, FIRST_KEY);
   return { key, made, ended: record.revokedAt !== null };
+}
+
+/** Only its owner reads the key, also when it was copied or restored with wider rights. */
+async function keepPrivate(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  try {
+    const { mode } = await Deno.stat(path);
+    if (((mode ?? 0) & 0o077) !== 0) await Deno.chmod(path, 0o600);
+  } catch {
+    // Another user's file, or one that is mounted to be read only: its rights are not ours to set.
+  }
 }
 
 function broken(path: string): SynthError {

@@ -39,6 +39,19 @@ Deno.test("ensureApiKey tells a store that does not know the file's key", async 
   });
 });
 
+Deno.test({
+  name: "ensureApiKey closes a file that others can read",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withKeys(async (keys, directory) => {
+      const path = `${directory}/api_key`;
+      const { key } = await ensureApiKey(path, keys);
+      await Deno.chmod(path, 0o644);
+      assertEquals((await ensureApiKey(path, keys)).key, key);
+      assertEquals(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
+    }),
+});
+
 Deno.test("ensureApiKey refuses a file that holds something else", async () => {
   await withKeys(async (keys, directory) => {
     await Deno.writeTextFile(`${directory}/api_key`, "CANARY");

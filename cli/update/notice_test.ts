@@ -17,6 +17,7 @@ function contextWith(
     getColorDepth: () => 1,
     isTerminal,
     columns: () => null,
+    gone: () => false,
   };
   const process = { stdout: stream, stderr: stream, env, exitCode: null };
   return { context: { name: "synth", env, cwd: "/", os: "linux", process }, said };

@@ -17,6 +17,11 @@ export function asText(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
+/** The same, also for a number or a boolean, which some upstreams send where text belongs. */
+function scalarText(value: unknown): string {
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : asText(value);
+}
+
 /** Deeper values than this are no arguments of anything, and would break whoever walks through them. */
 const MAX_DEPTH = 100;
 
@@ -58,16 +63,25 @@ export interface ContentPiece {
 export function contentPieces(parts: readonly unknown[]): ContentPiece[] {
   const pieces: ContentPiece[] = [];
   for (const part of parts) {
-    if (typeof part === "string") pieces.push({ thought: false, text: part });
+    const plain = scalarText(part);
+    if (plain !== "") pieces.push({ thought: false, text: plain });
     const fields = asFields(part);
     if (fields === null) continue;
     const thought = fields.type === "thinking" || fields.type === "reasoning";
     const text = thought
       ? joined(fields.thinking ?? fields.text ?? fields.reasoning)
-      : asText(fields.text);
+      : scalarText(fields.text);
     if (text !== "") pieces.push({ thought, text });
   }
   return pieces;
+}
+
+/** Whether {@linkcode contentPieces} knows what the part says, be it nothing. */
+export function isReadablePart(part: unknown): boolean {
+  const fields = asFields(part);
+  if (fields === null) return typeof part !== "object";
+  return fields.type === "thinking" || fields.type === "reasoning" ||
+    typeof fields.text !== "object" && fields.text !== undefined;
 }
 
 /** Reasoning in a delta, whichever field it is in. Upstreams that fill several fields repeat themselves. */
@@ -92,12 +106,12 @@ export function callDelta(value: unknown): CallDelta | null {
   const body = custom ?? asFields(call.function) ?? call;
   const given = custom === null ? body.arguments : body.input;
   const whole = typeof given === "object" && given !== null;
-  const args = whole ? JSON.stringify(safeJson(given)) : asText(given);
+  const args = whole ? JSON.stringify(safeJson(given)) : scalarText(given);
   const { index } = call;
   return {
     index: typeof index === "number" && Number.isSafeInteger(index) ? index : null,
     id: asText(call.id),
-    name: asText(body.name),
+    name: scalarText(body.name),
     args,
     whole,
     plain: custom !== null,

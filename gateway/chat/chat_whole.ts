@@ -11,7 +11,8 @@ import type { Lease } from "../sessions/lease.ts";
 import { settledInTime } from "../sessions/settled_in_time.ts";
 import { watchClient } from "../upstreams/open_upstream.ts";
 import { withoutKey } from "../upstreams/failure_error.ts";
-import { readText } from "../upstreams/read_text.ts";
+import { lateBody } from "../upstreams/late_body.ts";
+import { readTextInTime } from "../upstreams/read_text.ts";
 import type { TransportReply } from "../upstreams/transport.ts";
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
@@ -29,10 +30,16 @@ export async function wholeChat(
   request: AdmissionRequest,
 ): Promise<Fields> {
   const stopWatching = watchClient(context);
-  const raw = await readText(reply.body, MAX_BODY_BYTES, services.clock, request.deadlineMs);
+  const { text: raw, late } = await readTextInTime(
+    reply.body,
+    MAX_BODY_BYTES,
+    services.clock,
+    request.deadlineMs,
+  );
   stopWatching();
   const body = parsed(withoutKey(raw, request.model.upstream.key));
-  const error = context.abortReason ?? (body === null ? unreadable() : upstreamBodyError(body));
+  const error = context.abortReason ??
+    (body === null ? late ? lateBody() : unreadable() : upstreamBodyError(body));
   if (error !== null || body === null) {
     const refused = error !== null && error.status < 499;
     const { admission } = services;

@@ -8,7 +8,8 @@ import type { Services } from "../services.ts";
 import type { Lease } from "../sessions/lease.ts";
 import { settledInTime } from "../sessions/settled_in_time.ts";
 import { withoutKey } from "../upstreams/failure_error.ts";
-import { readText } from "../upstreams/read_text.ts";
+import { lateBody } from "../upstreams/late_body.ts";
+import { readTextInTime } from "../upstreams/read_text.ts";
 import type { ByteSource, TransportReply } from "../upstreams/transport.ts";
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
@@ -34,9 +35,9 @@ export async function chatEvents(
   if (!type.includes("json")) return { source: reply.body };
   const { gateway } = context.snapshot.config;
   const idleMs = gateway.idle_timeout_s * 1000;
-  const text = await readText(reply.body, MAX_BODY_BYTES, services.clock, idleMs);
+  const { text, late } = await readTextInTime(reply.body, MAX_BODY_BYTES, services.clock, idleMs);
   const body = parsed(withoutKey(text, secret));
-  const error = body === undefined ? unreadable() : upstreamBodyError(body);
+  const error = body === undefined ? late ? lateBody() : unreadable() : upstreamBodyError(body);
   if (error === null) return { source: once(encodeSseData(body) + SSE_DONE) };
   // Refusals cost nothing; behind anything else a model may have worked.
   const { admission } = services;

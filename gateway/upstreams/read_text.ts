@@ -9,7 +9,21 @@ export async function readText(
   clock: Clock,
   timeoutMs: number,
 ): Promise<string> {
-  const stopTimer = clock.after(timeoutMs, () => source.cancel());
+  return (await readTextInTime(source, maxBytes, clock, timeoutMs)).text;
+}
+
+/** The same, and whether the time was up before the end came. Never rejects. */
+export async function readTextInTime(
+  source: ByteSource,
+  maxBytes: number,
+  clock: Clock,
+  timeoutMs: number,
+): Promise<{ text: string; late: boolean }> {
+  let late = false;
+  const stopTimer = clock.after(timeoutMs, () => {
+    late = true;
+    source.cancel();
+  });
   const decoder = new TextDecoder();
   let text = "";
   let left = maxBytes;
@@ -27,5 +41,5 @@ export async function readText(
   } finally {
     stopTimer();
   }
-  return text + decoder.decode();
+  return { text: text + decoder.decode(), late };
 }

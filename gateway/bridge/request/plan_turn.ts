@@ -203,7 +203,8 @@ function collectTools(
     if (item.type !== "additional_tools" && item.type !== "tool_search_output") continue;
     const { tools } = item as AdditionalToolsItem | ToolSearchOutputItem;
     const path = `${itemPath(index, historyLength, body)}.tools`;
-    book.add(tools, path, item.type === "tool_search_output");
+    const origin = index < historyLength ? "history" : "input";
+    book.add(tools, path, item.type === "tool_search_output", origin);
   }
   return book;
 }

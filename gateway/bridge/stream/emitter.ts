@@ -6,7 +6,8 @@ import type { TurnPlan } from "../plan.ts";
 import type { Sealed, SealedReasoning } from "../seal.ts";
 import type { DeltaChannel, EventSink } from "./sink.ts";
 
-const MAX_CALLS = 256;
+/** Calls of one turn that go to the client; with more the turn fails, for none is dropped in silence. */
+export const MAX_CALLS = 4096;
 
 type WithoutNumber<T> = T extends unknown ? Omit<T, "sequence_number"> : never;
 
@@ -30,6 +31,8 @@ export class Emitter {
   closedCalls = 0;
   /** Messages with text or a refusal. */
   spokenMessages = 0;
+  /** Whether a call that the client may run could not be taken any more. */
+  overflowed = false;
   readonly #options: EmitterOptions;
   readonly #callIds = new Set<string>();
   #sequence = 0;
@@ -43,10 +46,14 @@ export class Emitter {
 
   /**
    * Whether one more call may go to the client; asked once for each call of a declared and allowed tool. Without
-   * parallel calls there is one, and no model needs more than {@linkcode MAX_CALLS}.
+   * parallel calls there is one. One beyond {@linkcode MAX_CALLS} sets {@linkcode overflowed}.
    */
   admitCall(): boolean {
-    if (this.#admitted >= (this.plan.parallelToolCalls ? MAX_CALLS : 1)) return false;
+    const { parallelToolCalls } = this.plan;
+    if (this.#admitted >= (parallelToolCalls ? MAX_CALLS : 1)) {
+      if (parallelToolCalls) this.overflowed = true;
+      return false;
+    }
     this.#admitted++;
     return true;
   }

@@ -57,6 +57,12 @@ export class ItemQueue {
     this.advance();
   }
 
+  /** Takes out all such calls at once: one by one would be quadratic. */
+  dropHidden(): void {
+    this.#queue = this.#queue.filter((segment) => !segment.hidden);
+    this.advance();
+  }
+
   /** Closes and opens what can be. An item is closed only when it is certain that another follows. */
   advance(): void {
     for (;;) {

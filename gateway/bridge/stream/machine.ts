@@ -17,6 +17,7 @@ import {
   contentPieces,
   errorOfChunk,
   type Fields,
+  isReadablePart,
   logprobsOf,
   reasoningDetails,
   reasoningText,
@@ -30,7 +31,7 @@ import {
   type ResponseState,
 } from "../response_object.ts";
 import { streamError, streamErrorOf } from "../upstream_error.ts";
-import { Emitter, type EmitterOptions } from "./emitter.ts";
+import { Emitter, type EmitterOptions, MAX_CALLS } from "./emitter.ts";
 import { ItemQueue } from "./item_queue.ts";
 import { concludeSummary } from "./summary.ts";
 import { type Ending, endingOf, type EndReason, serverError } from "./terminal.ts";
@@ -76,6 +77,8 @@ export interface TurnResult {
 /** More values that are no chunk than this are no accident. */
 const MAX_MALFORMED = 100;
 
+const TOO_MANY_CALLS = serverError(`The model made more than ${MAX_CALLS} calls in one answer`);
+
 /** Translates one turn. Synchronous, without clock, network or randomness of its own. */
 export class ResponseMachine {
   readonly #plan: TurnPlan;
@@ -92,6 +95,8 @@ export class ResponseMachine {
   #any = false;
   #begun = false;
   #malformed = 0;
+  /** Whether there was content of which no text could be made. */
+  #unread = false;
   #serviceTier: string | undefined;
   #response: ResponseObject | null = null;
 
@@ -214,8 +219,10 @@ export class ResponseMachine {
     const { content, refusal, tool_calls, function_call } = delta;
     if (typeof content === "string") {
       if (content !== "") this.#say(content, choice);
-    } else if (Array.isArray(content)) {
-      for (const piece of contentPieces(content)) {
+    } else if (content !== undefined && content !== null) {
+      const parts = Array.isArray(content) ? content : [content];
+      if (!parts.every(isReadablePart)) this.#unread = true;
+      for (const piece of contentPieces(parts)) {
         if (piece.thought) this.#reason(piece.text);
         else this.#say(piece.text, choice);
       }
@@ -253,6 +260,8 @@ export class ResponseMachine {
     this.#any = true;
     this.#think?.end();
     this.#outputBytes += this.#calls.take(entries);
+    // Told at once: what more the model generates would be paid for and thrown away.
+    if (this.#emitter.overflowed) this.#fail(TOO_MANY_CALLS);
   }
 
   /** `n` is never more than one: whatever else an upstream sends is not for this client. */
@@ -281,9 +290,11 @@ export class ResponseMachine {
     this.#terminate({ kind: "failed", error }, this.#options.createdAt, true);
   }
 
-  #terminate(ending: Ending, now: number, tell = false): ResponseObject {
+  #terminate(planned: Ending, now: number, tell = false): ResponseObject {
     this.#calls.identifyAll();
-    if (ending.kind === "normal") this.#calls.adoptUndeclared();
+    if (planned.kind === "normal") this.#calls.adoptUndeclared();
+    const tooMany = this.#emitter.overflowed && planned.kind !== "failed";
+    const ending: Ending = tooMany ? { kind: "failed", error: TOO_MANY_CALLS } : planned;
     const stopped = this.#calls.stopped(ending.kind !== "normal");
     const whole = this.#queue.drain(ending, stopped);
     if (ending.kind === "failed") return this.#endFailed(ending.error, tell);
@@ -294,7 +305,9 @@ export class ResponseMachine {
       return this.#end("completed", { completed_at: now });
     }
     if (ending.kind === "normal" || whole) {
-      this.#fillEmpty();
+      if (!this.#fillEmpty()) {
+        return this.#endFailed(serverError("The upstream's answer could not be read"), false);
+      }
       return this.#end("completed", { completed_at: now });
     }
     return this.#end("incomplete", { incomplete_details: { reason: ending.reason } });
@@ -309,14 +322,16 @@ export class ResponseMachine {
     return this.#end("failed", { error });
   }
 
-  /** A turn that completes says something or calls something. */
-  #fillEmpty(): void {
+  /** A turn that completes says something or calls something; `false` when what it said could not be read. */
+  #fillEmpty(): boolean {
     const { closedCalls, spokenMessages } = this.#emitter;
-    if (closedCalls > 0 || spokenMessages > 0) return;
+    if (closedCalls > 0 || spokenMessages > 0) return true;
     const loop = this.#plan.loop ?? null;
     const words = this.#calls.finalMessage;
+    if (words === "" && this.#unread) return false;
     this.#queue.text(words === "" && loop !== null ? LOOP_MESSAGE : words, false);
     this.#queue.drain({ kind: "normal" }, false);
+    return true;
   }
 
   #end(

@@ -62,7 +62,8 @@ Deno.test("ResponseMachine takes text and calls by the hundred thousand in turns
   for (let n = 1; n < PIECES; n++) {
     chunks.push(delta(n % 2 === 0 ? { content: "x" } : { reasoning: "y" }));
     if (n % 3 === 0) chunks.push(calls(call(n, "", n % 2 === 0 ? "" : "nobody", "{")));
-    if (n % 1000 === 0) chunks.push(calls(call(n, "", "f", "{}")));
+    // Behind the 8192nd call a usable one would fail the turn.
+    if (n % 1000 === 0 && n < 20_000) chunks.push(calls(call(n, "", "f", "{}")));
   }
   const { events, response } = runTurn(PLAN, [...chunks, finish("stop")]);
   assertEquals(response.status, "completed");

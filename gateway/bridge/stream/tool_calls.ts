@@ -1,14 +1,15 @@
 /** The calls of one turn: deltas in, segments of the queue out. @module */
 import { callDelta } from "../chat_chunk.ts";
 import { fieldsOf } from "./call_items.ts";
+import { findTool } from "./call_names.ts";
 import { CallSegment } from "./call_segment.ts";
 import { type CallDelta, CallSlots } from "./call_slots.ts";
 import type { Emitter } from "./emitter.ts";
 import type { ItemQueue } from "./item_queue.ts";
 import { utf8Length } from "./utf8_length.ts";
 
-/** Calls of one turn that are looked at, also those without a name; the rest is noise. */
-const MAX_TRACKED = 1024;
+/** Calls of one turn that are looked at, also those without a name. One of a usable tool behind them fails the turn. */
+const MAX_TRACKED = 8192;
 
 /** Keeps all calls, also those that no client may see. */
 export class ToolCalls {
@@ -16,14 +17,19 @@ export class ToolCalls {
   readonly #queue: ItemQueue;
   readonly #calls: CallSegment[] = [];
   readonly #slots: CallSlots;
+  readonly #untracked = new Set<CallSegment>();
 
   constructor(emitter: Emitter, queue: ItemQueue) {
     this.#emitter = emitter;
     this.#queue = queue;
     this.#slots = new CallSlots(emitter.plan, () => {
       const call = new CallSegment(emitter);
-      if (this.#calls.push(call) > MAX_TRACKED) call.hide();
-      else queue.add(call);
+      if (this.#calls.push(call) > MAX_TRACKED) {
+        call.hide();
+        this.#untracked.add(call);
+      } else {
+        queue.add(call);
+      }
       return call;
     });
   }
@@ -75,10 +81,8 @@ export class ToolCalls {
 
   /** Settles the names of all calls: none can grow any more. */
   identifyAll(): void {
-    for (const call of this.#calls) {
-      call.identify();
-      if (call.hidden) this.#queue.drop(call);
-    }
+    for (const call of this.#calls) call.identify();
+    this.#queue.dropHidden();
   }
 
   /**
@@ -93,12 +97,20 @@ export class ToolCalls {
     for (const call of this.#calls) if (call.adopt()) this.#queue.add(call);
   }
 
+  #pass(delta: CallDelta): void {
+    const { plan } = this.#emitter;
+    if (plan.parallelToolCalls && findTool(plan.tools, delta.name)?.allowed) {
+      this.#emitter.overflowed = true;
+    }
+  }
+
   #feed(call: CallSegment, delta: CallDelta): void {
     // Some send a call that is complete once more with the finish reason.
     const again = delta.name !== "" && call.complete && delta.args.length === call.raw.length &&
       delta.args === call.raw;
     if (again) return;
     const wasHidden = call.hidden;
+    if (this.#untracked.has(call)) return this.#pass(delta);
     if (delta.plain) call.plainInput = true;
     call.rename(delta.name);
     call.append(delta.args);

@@ -13,6 +13,10 @@ import type { ToolKind } from "../plan.ts";
 import type { UpstreamProfile } from "../profile.ts";
 import { BUILT_INS } from "./built_ins.ts";
 import { flatName } from "./flat_name.ts";
+import { sameDefinition } from "./same_definition.ts";
+
+/** Where a tool was declared: in `tools` of the request, in an item of its input, or in one of a response before it. */
+export type ToolOrigin = "body" | "input" | "history";
 
 /** One callable, as it was collected. */
 export interface ToolEntry {
@@ -21,6 +25,9 @@ export interface ToolEntry {
   readonly name: string;
   readonly namespace: string | null;
   readonly chat: ChatTool;
+  /** As the client declared it. */
+  readonly source: ResponsesTool;
+  readonly origin: ToolOrigin;
   /** Where it was declared, for errors. */
   readonly path: string;
   /** Held back until a search returns it. */
@@ -56,7 +63,9 @@ export class ToolBook {
   readonly #profile: UpstreamProfile;
   readonly #limits: ToolLimits;
   readonly #entries = new Map<string, ToolEntry>();
-  readonly #described = new Set<string>();
+  /** The member that carries the description of its namespace. */
+  readonly #described = new Map<string, string>();
+  #origin: ToolOrigin = "body";
   readonly #dropped = new Set<string>();
 
   constructor(profile: UpstreamProfile, limits: Partial<ToolLimits> = {}) {
@@ -85,7 +94,13 @@ export class ToolBook {
    * @param loaded true for what a search returned: such tools are offered although they say `defer_loading`
    * @throws {SynthError} 400 `tool_name_collision`, `string_above_max_length`, `array_above_max_length`
    */
-  add(tools: readonly ResponsesTool[], path: string, loaded = false): void {
+  add(
+    tools: readonly ResponsesTool[],
+    path: string,
+    loaded = false,
+    origin: ToolOrigin = "body",
+  ): void {
+    this.#origin = origin;
     for (let index = 0; index < tools.length; index++) {
       this.#addOne(tools[index]!, `${path}[${index}]`, loaded);
     }
@@ -138,6 +153,7 @@ export class ToolBook {
         tool.description ?? "Finds tools that are not loaded yet.",
         (tool.parameters ?? SEARCH_PARAMETERS) as Json,
         path,
+        tool,
       ),
     });
   }
@@ -152,7 +168,9 @@ export class ToolBook {
       return;
     }
     this.#put(
-      this.#function(tool.type, builtIn.kind, builtIn.description, builtIn.parameters, path),
+      this.#function(tool.type, builtIn.kind, builtIn.description, builtIn.parameters, path, {
+        type: tool.type,
+      }),
     );
   }
 
@@ -162,9 +180,22 @@ export class ToolBook {
     description: string,
     parameters: Json,
     path: string,
+    source: ResponsesTool,
   ): ToolEntry {
     const chat: ChatTool = { type: "function", function: { name, description, parameters } };
-    return { upstreamName: name, kind, name, namespace: null, chat, path, deferred: false };
+    const origin = this.#origin;
+    const upstreamName = name;
+    return {
+      upstreamName,
+      kind,
+      name,
+      namespace: null,
+      chat,
+      source,
+      origin,
+      path,
+      deferred: false,
+    };
   }
 
   #member(
@@ -176,7 +207,12 @@ export class ToolBook {
   ): ToolEntry {
     this.#checkName(tool.name, `${path}.name`);
     const upstreamName = flatName(namespace, tool.name);
-    const description = this.#describe(tool.description ?? "", namespace, about ?? "");
+    const description = this.#describe(
+      tool.description ?? "",
+      namespace,
+      about ?? "",
+      upstreamName,
+    );
     return {
       upstreamName,
       kind: tool.type,
@@ -185,15 +221,18 @@ export class ToolBook {
       chat: tool.type === "function"
         ? this.#functionTool(tool, upstreamName, description, path)
         : this.#customTool(tool, upstreamName, description),
+      source: tool,
+      origin: this.#origin,
       path,
       deferred: tool.defer_loading === true && !loaded,
     };
   }
 
   /** The first member of a namespace carries the namespace's description: repeating it would cost at each member. */
-  #describe(own: string, namespace: string | null, about: string): string {
-    if (namespace === null || about === "" || this.#described.has(namespace)) return own;
-    this.#described.add(namespace);
+  #describe(own: string, namespace: string | null, about: string, member: string): string {
+    if (namespace === null || about === "") return own;
+    if ((this.#described.get(namespace) ?? member) !== member) return own;
+    this.#described.set(namespace, member);
     return own === "" ? `[${namespace}] ${about}` : `[${namespace}] ${about}\n\n${own}`;
   }
 
@@ -261,7 +300,8 @@ export class ToolBook {
     }
     const same = existing.kind === entry.kind && existing.name === entry.name &&
       (existing.namespace ?? "functions") === (entry.namespace ?? "functions");
-    if (!same) {
+    const changed = !sameDefinition(existing.source, entry.source);
+    if (!same || (changed && entry.origin === "body")) {
       throw refuse(
         `Two tools have the upstream name '${entry.upstreamName}': ${label(existing)} and ${
           label(entry)
@@ -271,6 +311,11 @@ export class ToolBook {
       );
     }
     if (!entry.deferred) existing.deferred = false;
+    // A tool that an item declares anew may have changed in a long session (an MCP server that was updated): the latest
+    // declaration counts, and `tools` of the request is later than what came in responses before it.
+    if (changed && !(existing.origin === "body" && entry.origin === "history")) {
+      this.#entries.set(entry.upstreamName, { ...entry, deferred: existing.deferred });
+    }
   }
 
   #checkName(name: string, path: string): void {

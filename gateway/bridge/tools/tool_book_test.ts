@@ -119,7 +119,7 @@ Deno.test("flatName cuts what is too long or not legal, and tells it apart by a 
 
 Deno.test("tools: the same tool twice is one, two tools of one name are a 400 that names both", () => {
   const f = { type: "function", name: "a__b" };
-  assertEquals(namesOf(toolsOf([f, { ...f, description: "again" }])), ["a__b"]);
+  assertEquals(namesOf(toolsOf([f, { ...f, description: null }])), ["a__b"]);
   const error = assertThrows(
     () => toolsOf([f, { type: "namespace", name: "a", tools: [{ type: "function", name: "b" }] }]),
     SynthError,
@@ -136,6 +136,44 @@ Deno.test("tools: the same tool twice is one, two tools of one name are a 400 th
     refusalOf({ tools: [{ type: "apply_patch" }, { type: "custom", name: "apply_patch" }] }),
     "400 tool_name_collision tools[1]",
   );
+});
+
+Deno.test("tools: two definitions of one name in a request are a 400, whatever the order of their keys is not", () => {
+  const f = {
+    type: "function",
+    name: "f",
+    parameters: { type: "object", properties: { a: { type: "string" }, b: {} } },
+  };
+  const turned = {
+    parameters: { properties: { b: {}, a: { type: "string" } }, type: "object" },
+    name: "f",
+    type: "function",
+  };
+  assertEquals(namesOf(toolsOf([f, turned])), ["f"]);
+  for (const change of [{ description: "other" }, { parameters: { type: "object" } }]) {
+    const error = assertThrows(() => toolsOf([f, { ...f, ...change }]), SynthError);
+    assertEquals(
+      `${error.status} ${error.code} ${error.param}`,
+      "400 tool_name_collision tools[1]",
+    );
+    assertStringIncludes(error.message, "'f' (tools[0])");
+    assertStringIncludes(error.message, "'f' (tools[1])");
+  }
+});
+
+Deno.test("tools: what an item declares anew counts, but not against a later request", () => {
+  const member = { type: "function", name: "b", description: "old" };
+  const space = { type: "namespace", name: "a", description: "About.", tools: [member] };
+  const changed = { ...space, tools: [{ ...member, description: "new" }] };
+  const item = { type: "additional_tools", role: "developer", tools: [changed] };
+  const body = { tools: [space], input: [item, user("u")] };
+  const described = (options: Partial<PlanOptions>, input = body.input) =>
+    planOf({ ...body, input }, options).chat.tools?.map((tool) =>
+      tool.type === "function" ? tool.function.description : null
+    );
+  assertEquals(described({}), ["[a] About.\n\nnew"]);
+  const history = [item] as unknown as PlanOptions["history"];
+  assertEquals(described({ history: history! }, [user("u")] as never), ["[a] About.\n\nold"]);
 });
 
 Deno.test("tools: typed built-ins are functions, hosted tools are dropped and declared", () => {
