@@ -192,7 +192,6 @@ Deno.test("budget refuses what nothing bounds, before a call, on a Responses ups
   const remembered = upstreamResponse({ status: "completed", usage: responsesUsage() });
   await using it = await start([], json(200, remembered));
   const refused: Rec[] = [
-    { prompt: { id: "pmpt_1" } },
     { context_management: [{ type: "compaction" }] },
     { tools: [{ type: "web_search" }] },
     { tools: [{ type: "mcp", server_url: "https://x.test" }] },
@@ -210,7 +209,6 @@ Deno.test("budget refuses what nothing bounds, before a call, on a Responses ups
         content: [{ type: "input_image", image_url: "https://x.test/a.png" }],
       }],
     },
-    { input: [{ role: "user", content: [{ type: "input_file", file_id: "file_1" }] }] },
     {
       input: [{ type: "computer_call_output", call_id: "c", output: { type: "x" } }, {
         role: "user",

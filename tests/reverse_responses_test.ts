@@ -241,6 +241,16 @@ Deno.test("pass-through refuses ids of what an upstream keeps, whose account is 
     [{ conversation: { id: "conv_1" } }, "conversation"],
     [{ input: [user, reference] }, "input[1]"],
     [{ input: [{ ...user, id: "msg_1" }, reference] }, "input[1]"],
+    [{ prompt: { id: "pmpt_1" } }, "prompt"],
+    [
+      { input: [{ role: "user", content: [{ type: "input_file", file_id: "file_1" }] }] },
+      "input[0]",
+    ],
+    [{ tools: [{ type: "code_interpreter", container: "cntr_1" }] }, "tools[0].container"],
+    [{
+      tools: [{ type: "code_interpreter", container: { type: "auto", file_ids: ["file_1"] } }],
+    }, "tools[0].container"],
+    [{ tools: [{ type: "file_search", vector_store_ids: ["vs_1"] }] }, "tools[0].vector_store_ids"],
   ];
   for (const [body, param] of refused) {
     for (const stream of [false, true]) {

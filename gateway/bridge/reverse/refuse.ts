@@ -22,12 +22,38 @@ export function invalid(param: string, message: string): SynthError {
  * @throws {SynthError} 400 `unsupported_parameter`
  */
 export function refuseStoredIds(asked: ResponsesRequest): void {
-  for (const field of ["previous_response_id", "conversation"] as const) {
+  for (const field of ["previous_response_id", "conversation", "prompt"] as const) {
     if ((asked[field] ?? null) !== null) throw storedId(field, `'${field}'`);
   }
-  if (!Array.isArray(asked.input)) return;
-  const at = asked.input.findIndex((item) => item.type === "item_reference");
-  if (at >= 0) throw storedId(`input[${at}]`, "An item_reference");
+  if (Array.isArray(asked.input)) {
+    asked.input.forEach((item, at) => {
+      if (item.type === "item_reference") throw storedId(`input[${at}]`, "An item_reference");
+      const parts = [
+        (item as { content?: unknown }).content,
+        (item as { output?: unknown }).output,
+      ];
+      if (parts.some(namesFile)) throw storedId(`input[${at}]`, "A file_id");
+    });
+  }
+  asked.tools?.forEach((tool, at) => {
+    const named = ACCOUNT_IDS.find((field) => isNamed((tool as Record<string, unknown>)[field]));
+    if (named !== undefined) throw storedId(`tools[${at}].${named}`, `'${named}'`);
+  });
+}
+
+/** Members of hosted tools that name files, containers or stores of the account. */
+const ACCOUNT_IDS = ["container", "vector_store_ids", "file_ids"] as const;
+
+/** A container that is described, not named, is made anew and belongs to nobody else; files that it takes along are not. */
+function isNamed(value: unknown): boolean {
+  if (value === null || value === undefined) return false;
+  if (typeof value !== "object" || Array.isArray(value)) return true;
+  return ["file_ids", "file_id"].some((key) => isNamed((value as Record<string, unknown>)[key]));
+}
+
+function namesFile(content: unknown): boolean {
+  return Array.isArray(content) &&
+    content.some((part) => isNamed((part as { file_id?: unknown } | null)?.file_id));
 }
 
 function storedId(param: string, what: string): SynthError {
