@@ -3,12 +3,12 @@ import { SynthError } from "@synth/core";
 import { absolute, findPaths } from "./paths.ts";
 
 function linux(env: Record<string, string>): Parameters<typeof findPaths>[0] {
-  return { env, cwd: "/work", os: "linux" };
+  return { env, cwd: "/srv", os: "linux" };
 }
 
 Deno.test("findPaths takes --home, then SYNTH_HOME, then the user's directories", () => {
   const env = { HOME: "/home/me", SYNTH_HOME: "/s" };
-  assertEquals(findPaths(linux(env), "h").home, "/work/h");
+  assertEquals(findPaths(linux(env), "h").home, "/srv/h");
   assertEquals(findPaths(linux(env)).userConfig, "/s/synth.toml");
   const own = findPaths(linux({ HOME: "/home/me", SYNTH_HOME: "" }));
   assertEquals(own.home, "/home/me/.local/share/synth");
@@ -27,7 +27,7 @@ Deno.test("findPaths knows the other systems", () => {
 });
 
 Deno.test("absolute resolves against the working directory", () => {
-  assertEquals(absolute(linux({}), "./a"), "/work/a");
+  assertEquals(absolute(linux({}), "./a"), "/srv/a");
   assertEquals(absolute(linux({}), "../a/./b"), "/a/b");
   assertEquals(absolute(linux({}), "/a"), "/a");
   const windows = { cwd: "C:\\w", os: "windows" } as const;
