@@ -11,6 +11,6 @@ export const GROQ: UpstreamProfile = {
   reasoningField: "reasoning",
   // Older models report usage only as `x_groq.usage`, in the chunk with the finish reason.
   usage: "x_groq",
-  // Log probabilities are refused with 400, penalties are not implemented.
+  // Log probabilities are refused with 400, penalties have no effect.
   carries: ["sampling", "service_tier", "user"],
 };

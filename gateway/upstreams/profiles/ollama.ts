@@ -11,7 +11,7 @@ export const OLLAMA: UpstreamProfile = {
   reasoningField: "reasoning",
   // `none` is an effort of its own.
   effortMap: { minimal: "low", xhigh: "high", max: "high" },
-  // Tool choice is not implemented.
+  // Tool choice has no effect there.
   toolChoiceRequired: "hint",
   namedToolChoice: "hint",
   // It fetches nothing.
