@@ -21,7 +21,7 @@ import { openApi } from "./openapi/openapi.ts";
 import { createResponse } from "./responses/create_response.ts";
 import { compactResponse } from "./responses/compact_response.ts";
 import { countInputTokens } from "./responses/count_input_tokens.ts";
-import { responsesSocket } from "./responses/responses_socket.ts";
+import { responsesSocket } from "./responses/socket/responses_socket.ts";
 import {
   cancelResponse,
   deleteResponse,
@@ -71,7 +71,7 @@ const TRACE = ":trace{(?:trace|cid|eval)_[A-Za-z0-9._-]+}";
 /** The table. */
 export const ROUTES: readonly Route[] = [
   { method: "POST", paths: traced("/responses"), scope: "infer", handler: createResponse },
-  { method: "GET", paths: traced("/responses"), scope: null, handler: responsesSocket },
+  { method: "GET", paths: traced("/responses"), scope: "infer", handler: responsesSocket },
   {
     method: "POST",
     paths: traced("/responses/input_tokens"),

@@ -44,6 +44,11 @@ export function admitPage(request: Request, response: Response, origins: readonl
   headers.set("access-control-expose-headers", [...new Set([...names, "retry-after"])].join(", "));
 }
 
+/** Whether a page that is not listed asks: where a browser does not keep it from reading the answer, as with WebSockets, we must. */
+export function isForeignPage(request: Request, origins: readonly string[]): boolean {
+  return request.headers.has("origin") && allowedOrigin(request, origins) === null;
+}
+
 function allowedOrigin(request: Request, origins: readonly string[]): string | null {
   const origin = request.headers.get("origin");
   if (origin === null) return null;

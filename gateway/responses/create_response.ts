@@ -1,10 +1,11 @@
 /** `POST .../responses`: from the body to the answer. @module */
 import type { SynthError } from "@synth/core";
-import { parseResponsesRequest, type ResponsesRequest } from "@synth/core/api";
+import { type InputItem, parseResponsesRequest, type ResponsesRequest } from "@synth/core/api";
 import { clientTraits } from "../bridge/client_traits.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
 import { withoutOldestTurns } from "../bridge/request/oldest_turns.ts";
 import { withMaxOutput } from "../bridge/request/plan_turn.ts";
+import type { ResponseObject } from "../bridge/response_object.ts";
 import { ResponseRelay } from "../bridge/reverse/response_relay.ts";
 import { capped, type ResponsesBody } from "../bridge/reverse/responses_body.ts";
 import { streamErrorOf } from "../bridge/upstream_error.ts";
@@ -31,8 +32,10 @@ import { admissionRequest, type Asked, planFor, planHeaders } from "./plan_for.t
 import { newResponseId } from "./response_ids.ts";
 import type { StoredResponse } from "./response_store.ts";
 import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
+import { type MadeResponse, passedOn } from "./socket/local_response.ts";
 import { inputItems } from "./stored_input.ts";
 import { notStoring, type Storing, storing } from "./storing.ts";
+import { warmUp } from "./warm_up.ts";
 
 /** Answers a request for a response, streamed or whole. */
 export async function createResponse(
@@ -49,6 +52,12 @@ export interface RespondOptions {
   /** The headers that choose the session. @default {the request's} */
   readonly headers?: Headers;
   readonly responseId?: string;
+  /** What to show as `previous_response_id`, where all that it stands for is in the input. */
+  readonly continues?: string;
+  /** Without it nothing is generated: the response holds its input, for a later one to go on from. @default {true} */
+  readonly generate?: boolean;
+  /** Is given a response that nobody stores, before its last event goes out, with what was loaded of its chain. */
+  readonly onUnstored?: (response: MadeResponse, before: readonly InputItem[]) => void;
 }
 
 /** Makes a response. */
@@ -67,7 +76,7 @@ export async function respond(
   const responseId = options.responseId ?? newResponseId(body.store ?? true);
   const stored = storing(context, services, body, history, responseId);
   const answerTo = (asked: Asked): Promise<Answered> => {
-    return answerOf(context, services, asked, model, stored, options.headers);
+    return answerOf(context, services, asked, model, stored, options);
   };
   const asked = { body, history };
   if (body.truncation !== "auto") return settled(await answerTo(asked));
@@ -86,6 +95,7 @@ function settled(answered: Answered): Response {
 interface Making {
   readonly options: ResponseTranslationOptions;
   readonly stored: Storing;
+  readonly onUnstored: (response: MadeResponse) => void;
 }
 
 /** The answer of the model, or of the first of its fallbacks that serves. */
@@ -95,7 +105,7 @@ async function answerOf(
   asked: Asked,
   model: ResolvedModel,
   stored: Storing,
-  headers: Headers | undefined,
+  { headers, continues, generate = true, onUnstored }: RespondOptions,
 ): Promise<Answered> {
   const client = clientTraits(context.request.headers);
   let first: Making | null = null;
@@ -105,10 +115,15 @@ async function answerOf(
     dropped: readonly string[],
   ): Promise<Answered | FailedAttempt<Answered>> => {
     const { plan: planned, pass } = planFor(asked, one, context, services);
-    const plan = dropped.length === 0 ? planned : { ...planned, droppedTools: dropped };
+    const shown = continues === undefined ? planned : continuing(planned, continues);
+    const plan = dropped.length === 0 ? shown : { ...shown, droppedTools: dropped };
     const keeping = pass === null ? stored : notStoring();
-    const making = {
+    const unstored = pass !== null || services.responses === null || asked.body.store === false;
+    const making: Making = {
       stored: keeping,
+      onUnstored(response) {
+        if (unstored) onUnstored?.(response, asked.history?.items ?? []);
+      },
       options: {
         plan,
         clock: context.clock,
@@ -119,6 +134,7 @@ async function answerOf(
       },
     };
     first ??= making;
+    if (!generate) return warmUp(making.options, (response) => keep(making, response, null));
     const request = admissionRequest(asked.body, plan, one, client, context, headers);
     return answer(context, services, making, request, pass);
   };
@@ -140,8 +156,21 @@ async function answerOf(
     if (!(error instanceof BudgetMessage) || told === null || told.options.plan.compaction) {
       throw error;
     }
-    return await budgetMessage(told.options, error, (response) => told.stored.keep(response, null));
+    return await budgetMessage(told.options, error, (response) => keep(told, response, null));
   }
+}
+
+function continuing(plan: TurnPlan, previous: string): TurnPlan {
+  return { ...plan, echo: { ...plan.echo, previous_response_id: previous } };
+}
+
+async function keep(
+  { stored, onUnstored }: Making,
+  response: ResponseObject,
+  session: string | null,
+): Promise<void> {
+  onUnstored({ ...response, output: response.output as unknown as InputItem[] });
+  await stored.keep(response, session);
 }
 
 /** Leaves the oldest turns away until the upstream takes the rest, or nothing more can go. */
@@ -174,12 +203,13 @@ async function truncating(
 async function answer(
   context: RequestContext,
   services: Services,
-  { options: making, stored }: Making,
+  made: Making,
   request: AdmissionRequest,
   pass: ResponsesBody | null,
 ): Promise<Answered | FailedAttempt<Answered>> {
   const { upstream } = request.model;
   const { gateway } = context.snapshot.config;
+  const { options: making, onUnstored } = made;
   const { plan } = making;
   const opened = await openUpstream(context, services, request, (lease) => {
     return pass === null
@@ -211,11 +241,14 @@ async function answer(
     idleTimeoutMs: idleTimeoutMs(gateway, upstream.profile),
     onEnd: async () => {
       // What was passed on is the upstream's response, under an id of the upstream's.
-      if (!(translation instanceof ResponseTranslation)) return;
+      if (!(translation instanceof ResponseTranslation)) {
+        const passed = translation.response;
+        return passed === null ? undefined : onUnstored(passedOn(passed));
+      }
       const { response } = translation;
       // A whole answer that failed is an HTTP error: nobody learns its id.
       if (response === null || (!request.stream && response.status === "failed")) return;
-      await stored.keep(response, opened.headers["x-synth-session-id"] ?? null);
+      await keep(made, response, opened.headers["x-synth-session-id"] ?? null);
     },
   });
   if (plan.loop) context.fields["loop_guard"] = plan.loop.reason;
