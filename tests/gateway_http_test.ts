@@ -105,7 +105,10 @@ Deno.test("gateway answers 404 and 405 in the shape of errors", async () => {
       ["/health", "DELETE", "GET"],
     ] as const
   ) {
-    const response = await it.gateway.fetch(new Request(`http://gateway.test${path}`, { method }));
+    // Where a WebSocket can be asked for, the key comes first.
+    const headers = { "x-api-key": TEST_KEY };
+    const request = new Request(`http://gateway.test${path}`, { method, headers });
+    const response = await it.gateway.fetch(request);
     assertEquals(response.status, 405, `${method} ${path}`);
     assertEquals(response.headers.get("allow"), allow);
     assertEquals((await errorOf(response)).code, "method_not_allowed");
@@ -113,18 +116,28 @@ Deno.test("gateway answers 404 and 405 in the shape of errors", async () => {
 });
 
 Deno.test("gateway declines WebSockets with 426 over a real socket", async () => {
-  await using it = await startGateway();
+  await using it = await startGateway({ settings: { websockets_per_key: 0 } });
   const server = serveGateway(it.gateway, { hostname: "127.0.0.1", port: 0 });
   for (const prefix of PREFIXES) {
     const answer = await sendRaw(
       server.port,
       `GET ${prefix}/responses HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+        `X-API-Key: ${TEST_KEY}\r\n\r\n`,
     );
     assertEquals(answer.status, 426);
     assertStringIncludes(answer.body, "upgrade_required");
   }
   await server.stop();
+});
+
+Deno.test("gateway declines WebSockets with 426 where its runtime has none", async () => {
+  await using it = await startGateway();
+  const headers = { "x-api-key": TEST_KEY, upgrade: "websocket" };
+  const request = new Request("http://gateway.test/v1/responses", { headers });
+  const response = await it.gateway.fetch(request);
+  assertEquals(response.status, 426);
+  assertEquals((await errorOf(response)).code, "upgrade_required");
 });
 
 Deno.test("gateway says how it is without a key", async () => {
