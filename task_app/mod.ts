@@ -4,4 +4,9 @@
  *
  * @module
  */
-export {};
+export * from "./app_info.ts";
+export * from "./contract/mod.ts";
+export * from "./datasets/mod.ts";
+export * from "./health.ts";
+export * from "./urls.ts";
+export * from "./rubrics/rubric.ts";
