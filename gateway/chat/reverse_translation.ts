@@ -8,6 +8,7 @@ import { chatUsage } from "../bridge/reverse/chat_words.ts";
 import type { TurnEnd } from "../bridge/stream/machine.ts";
 import type { TurnUsage } from "../bridge/stream/usage.ts";
 import type { Translation } from "../turn/translation.ts";
+import { chatError } from "./chat_error.ts";
 
 /** How one answer is made. */
 export interface ReverseTranslationOptions {
@@ -119,10 +120,7 @@ export class ReverseTranslation implements Translation, ChatSink {
   error(error: ResponseError): void {
     this.#error = error;
     if (!this.#options.stream) return;
-    const type = error.code === "invalid_prompt" || error.code === "context_length_exceeded"
-      ? "invalid_request_error"
-      : "server_error";
-    this.#pending += encodeSseData({ error: { ...error, type, param: null } });
+    this.#pending += encodeSseData(chatError(error));
   }
 
   keepalive(): void {

@@ -103,6 +103,7 @@ async function answerOf(
     asked: Asked,
     one: ResolvedModel,
     dropped: readonly string[],
+    last: boolean,
   ): Promise<Answered | FailedAttempt<Answered>> => {
     const { plan: planned, pass } = planFor(asked, one, context, services);
     const plan = dropped.length === 0 ? planned : { ...planned, droppedTools: dropped };
@@ -120,18 +121,18 @@ async function answerOf(
     };
     first ??= making;
     const request = admissionRequest(asked.body, plan, one, client, context, headers);
-    return answer(context, services, making, request, pass);
+    return answer(context, services, making, request, pass, last);
   };
   try {
-    return await firstServing<Answered>(context, model, async (one) => {
+    return await firstServing<Answered>(context, model, async (one, last) => {
       try {
-        return await attempt(asked, one, []);
+        return await attempt(asked, one, [], last);
       } catch (error) {
         const less = one.upstream.api === "chat"
           ? null
           : withoutHostedTools(asked.body, client, error);
         if (less === null) throw error;
-        return await attempt({ ...asked, body: less.asked }, one, less.dropped);
+        return await attempt({ ...asked, body: less.asked }, one, less.dropped, last);
       }
     });
   } catch (error) {
@@ -177,6 +178,7 @@ async function answer(
   { options: making, stored }: Making,
   request: AdmissionRequest,
   pass: ResponsesBody | null,
+  last: boolean,
 ): Promise<Answered | FailedAttempt<Answered>> {
   const { upstream } = request.model;
   const { gateway } = context.snapshot.config;
@@ -193,7 +195,10 @@ async function answer(
   });
   if (!opened.ok) return failed(opened.error);
   const { lease } = opened;
-  const events = await chatEvents(opened.reply, services, lease, context, upstream.key);
+  const idleMs = idleTimeoutMs(gateway, upstream.profile);
+  const probeMs = last || !request.stream ? null : idleMs;
+  const { key } = upstream;
+  const events = await chatEvents(opened.reply, services, lease, context, key, probeMs);
   if ("error" in events) return failed(events.error);
   const translation = pass === null ? new ResponseTranslation(making) : new ResponseRelay({
     echo: plan.echo,
@@ -207,8 +212,8 @@ async function answer(
     lease,
     translation,
     source: events.source,
-    secret: upstream.key,
-    idleTimeoutMs: idleTimeoutMs(gateway, upstream.profile),
+    secret: key,
+    idleTimeoutMs: idleMs,
     onEnd: async () => {
       // What was passed on is the upstream's response, under an id of the upstream's.
       if (!(translation instanceof ResponseTranslation)) return;
@@ -219,7 +224,10 @@ async function answer(
     },
   });
   if (plan.loop) context.fields["loop_guard"] = plan.loop.reason;
-  if (!request.stream) return await whole(turn, translation, context, headers);
+  if (!request.stream) {
+    const made = await whole(turn, translation, context, headers);
+    return made instanceof Response ? made : failed(made);
+  }
   context.streaming = true;
   const stream = turnStream(turn, translation, context.clock, gateway.keepalive_s * 1000);
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } });
@@ -230,13 +238,13 @@ async function whole(
   translation: ResponseTranslation | ResponseRelay,
   context: RequestContext,
   headers: Record<string, string>,
-): Promise<Response> {
+): Promise<Answered> {
   const stopWatching = watchClient(context);
   while (!turn.over) await turn.step();
   stopWatching();
   const { response, usage } = translation;
   if (response === null) throw new Error("a turn that is over has a response");
-  if (response.error !== null) throw context.abortReason ?? failedResponseError(response.error);
+  if (response.error !== null) return context.abortReason ?? failedResponseError(response.error);
   return json(response, 200, {
     ...headers,
     ...(usage.reported ? {} : { "x-bridge-usage": "estimated" }),
