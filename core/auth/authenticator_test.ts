@@ -53,6 +53,8 @@ function recordOf(key: string, more: Partial<KeyRecord> = {}): KeyRecord {
     hint: key.slice(-4),
     scopes: ["infer"],
     limits: [],
+    requestsPerMinute: null,
+    maxStreams: null,
     createdAt: 0,
     expiresAt: null,
     revokedAt: null,
