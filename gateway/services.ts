@@ -3,6 +3,7 @@ import type { Clock } from "@synth/core";
 import type { KeyStore } from "@synth/core/auth";
 import type { DocumentStore } from "@synth/core/storage";
 import type { Sealer } from "./bridge/seal.ts";
+import type { Dashboard } from "./dashboard/dashboard.ts";
 import type { StateStore } from "./options.ts";
 import type { PriceBook } from "./pricing/price_book.ts";
 import type { Admission } from "./sessions/admission.ts";
@@ -24,6 +25,7 @@ export interface Services {
   readonly responses: ResponseStore | null;
   /** As the options gave it. */
   readonly documents: DocumentStore | null;
+  readonly dashboard: Dashboard;
   readonly version: string;
   /** Reads the configuration again. Throws `SynthError` when it is bad. */
   reload(): Promise<void>;
