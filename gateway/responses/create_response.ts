@@ -114,6 +114,7 @@ async function answerOf(
         sealer: services.sealer,
         stream: asked.body.stream === true,
         responseId: keeping.responseId,
+        remember: keeping.wanted,
       },
     };
     first ??= making;
@@ -217,7 +218,8 @@ async function answer(
       const { response } = translation;
       // A whole answer that failed is an HTTP error: nobody learns its id.
       if (response === null || (!request.stream && response.status === "failed")) return;
-      await stored.keep(response, opened.headers["x-synth-session-id"] ?? null);
+      const session = opened.headers["x-synth-session-id"] ?? null;
+      await stored.keep(response, session, translation.secrets);
     },
   });
   if (plan.loop) {

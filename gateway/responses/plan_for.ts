@@ -59,7 +59,7 @@ export function planFor(
     org: context.principal.org,
     maxOutputTokens: model.config.max_output_tokens,
     ...(items === undefined ? {} : { history: items }),
-    ...(history === null ? {} : { references: history.references }),
+    ...(history === null ? {} : { references: history.references, secrets: history.secrets }),
     loopLimits: {
       maxRounds: model.config.loop_max_rounds ?? gateway.loop_max_rounds,
       maxIdentical: model.config.loop_max_identical ?? gateway.loop_max_identical,
