@@ -1,6 +1,7 @@
 /** Finds the task app in a file. @module */
 import { EXIT, SynthError } from "@synth/core";
 import type { TaskAppConfigInput } from "../contract/task_app_config.ts";
+import { taskApps } from "../registry/registry.ts";
 import type { FetchHandler, TaskAppHandler } from "./options.ts";
 
 /** What a file turned out to hold. */
@@ -23,7 +24,7 @@ export type ConfigLookup = (
 export interface LoadOptions {
   /** `APP_ID`: which registered app is meant. @default {the file's name without its ending} */
   readonly appId?: string | undefined;
-  /** @default {nothing is registered} */
+  /** @default {the registry of this process} */
   readonly lookup?: ConfigLookup;
 }
 
@@ -131,10 +132,14 @@ async function findRegistered(url: URL, options: LoadOptions): Promise<LoadedTas
   const stem = shown(url).replace(ENDINGS, "");
   const names = options.appId ? [options.appId, stem] : [stem];
   for (const name of names) {
-    const config = await options.lookup?.(name);
+    const config = await (options.lookup ?? registered)(name);
     if (config !== undefined) return { kind: "config", config, found: `registry: ${name}` };
   }
   return undefined;
+}
+
+async function registered(name: string): Promise<TaskAppConfigInput | undefined> {
+  return taskApps.has(name) ? await taskApps.get(name).configFactory() : undefined;
 }
 
 async function moduleUrl(path: string | URL): Promise<URL> {
