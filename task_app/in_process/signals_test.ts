@@ -100,7 +100,7 @@ Deno.test({
     app.process.kill("SIGINT");
     app.process.kill("SIGTERM");
     assertEquals(await app.rest(), []);
-    assertEquals((await app.process.status).code, 143);
+    assertEquals((await app.process.status).code, 130);
     await nothingLeft(app);
   },
 });
