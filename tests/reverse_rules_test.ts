@@ -6,10 +6,12 @@ import {
   functionCall,
   type Item,
   message,
+  responsesSse,
   responsesStream,
 } from "./support/responses_replies.ts";
 import type { Rec } from "./support/response_shape.ts";
 import { startResponsesUpstream } from "./support/scripted_responses_upstream.ts";
+import { parseSseText } from "./support/sse_text.ts";
 import { startGateway } from "./support/test_gateway.ts";
 
 const PATH = "/v1/chat/completions";
@@ -220,4 +222,18 @@ Deno.test("reverse reads over events that Chat Completions has no words for", as
     .map(({ delta }) => (delta as Rec).content ?? "").join("");
   assertEquals(said, "ok");
   assert(raw.endsWith("data: [DONE]\n\n"));
+});
+
+Deno.test("reverse and pass-through give up a stream of what is no event, for ever", async () => {
+  const junk = responsesSse([...Array<string>(200).fill("data: junk\n\n"), { fault: "stall" }]);
+  const chat = chunksOf((await ask({}, junk)).raw);
+  assertEquals(chat.map(({ error }) => (error as Rec).code), ["server_error"]);
+  await using upstream = await startResponsesUpstream(() => junk);
+  await using it = await startGateway({
+    baseUrl: upstream.baseUrl,
+    upstream: { api: "responses" },
+  });
+  const response = await it.post("/v1/responses", { model: "renamed", input: "x", stream: true });
+  const events = parseSseText(await response.text());
+  assertEquals(events.at(-1)!.type, "response.failed");
 });
