@@ -4,6 +4,7 @@ import type { SynthConfig } from "@synth/core/config";
 import { hasDeno } from "@synth/core/platform";
 import { createApp, type Route } from "./app.ts";
 import { CoarseClock } from "./coarse_clock.ts";
+import { Dashboard } from "./dashboard/dashboard.ts";
 import { authenticate } from "./http/authenticate.ts";
 import { admitPage, preflight } from "./http/cors.ts";
 import { logFinished, refusal } from "./http/finished.ts";
@@ -70,6 +71,16 @@ class RunningGateway implements Gateway {
         ? null
         : new ResponseStore(options.documents, options.sealer),
       sockets: new OpenSockets(clock),
+      dashboard: new Dashboard({
+        clock,
+        authenticator: options.authenticator,
+        documents: options.documents ?? null,
+        ledger: options.ledger ?? null,
+        keys: options.keys ?? null,
+        taskApps: null,
+        inFlight: this.#inFlight,
+        shared: hasDeno(),
+      }),
       version: VERSION,
       reload: () => this.reload(),
       run: (route, request, info) => this.#run(route, request, {}, info),
@@ -120,6 +131,7 @@ class RunningGateway implements Gateway {
     const { sockets } = this.#services;
     this.#draining = true;
     sockets.drain();
+    this.#services.dashboard.close();
     const grace = graceMs ?? this.#snapshot.config.gateway.shutdown_grace_s * 1000;
     if (!await within(clock, grace, this.#inFlight.idle())) {
       this.#log.warn("grace time is over, ending requests", { active: this.#inFlight.size });

@@ -4,6 +4,7 @@ import type { KeyStore } from "@synth/core/auth";
 import type { DocumentStore } from "@synth/core/storage";
 import type { Sealer } from "./bridge/seal.ts";
 import type { Route } from "./app.ts";
+import type { Dashboard } from "./dashboard/dashboard.ts";
 import type { FetchInfo, StateStore } from "./options.ts";
 import type { PriceBook } from "./pricing/price_book.ts";
 import type { Admission } from "./sessions/admission.ts";
@@ -28,6 +29,7 @@ export interface Services {
   readonly documents: DocumentStore | null;
   /** The WebSockets that are open. */
   readonly sockets: OpenSockets;
+  readonly dashboard: Dashboard;
   readonly version: string;
   /** Reads the configuration again. Throws `SynthError` when it is bad. */
   reload(): Promise<void>;

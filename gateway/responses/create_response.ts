@@ -2,6 +2,7 @@
 import type { SynthError } from "@synth/core";
 import { type InputItem, parseResponsesRequest, type ResponsesRequest } from "@synth/core/api";
 import { clientTraits } from "../bridge/client_traits.ts";
+import type { ItemSecrets } from "../bridge/items/item_secret.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
 import { withoutOldestTurns } from "../bridge/request/oldest_turns.ts";
 import { withMaxOutput } from "../bridge/request/plan_turn.ts";
@@ -27,10 +28,8 @@ import { openUpstream, watchClient } from "../upstreams/open_upstream.ts";
 import { budgetMessage } from "./budget_message.ts";
 import { failedStream } from "./failed_stream.ts";
 import { withoutHostedTools } from "./hosted_tools.ts";
-import { loadHistory } from "./load_history.ts";
+import { type History, loadHistory } from "./load_history.ts";
 import { admissionRequest, type Asked, planFor, planHeaders } from "./plan_for.ts";
-import { newResponseId } from "./response_ids.ts";
-import type { StoredResponse } from "./response_store.ts";
 import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
 import { type MadeResponse, passedOn } from "./socket/local_response.ts";
 import { inputItems } from "./stored_input.ts";
@@ -45,10 +44,12 @@ export async function createResponse(
   return await respond(context, services, parseResponsesRequest(await readJson(context)));
 }
 
+const NO_HISTORY: History = { last: null, items: [], references: new Map(), secrets: new Map() };
+
 /** What a response is made with beside its request, when it is not made by `POST /responses`. */
 export interface RespondOptions {
-  /** The response that `previous_response_id` names, loaded. */
-  readonly parent?: StoredResponse;
+  /** What `previous_response_id` names, loaded. */
+  readonly history?: History;
   /** The headers that choose the session. @default {the request's} */
   readonly headers?: Headers;
   readonly responseId?: string;
@@ -56,8 +57,10 @@ export interface RespondOptions {
   readonly continues?: string;
   /** Without it nothing is generated: the response holds its input, for a later one to go on from. @default {true} */
   readonly generate?: boolean;
+  /** What is remembered of the input's items. */
+  readonly secrets?: ItemSecrets;
   /** Is given a response that nobody stores, before its last event goes out, with what was loaded of its chain. */
-  readonly onUnstored?: (response: MadeResponse, before: readonly InputItem[]) => void;
+  readonly onUnstored?: (response: MadeResponse, before: History | null) => void;
 }
 
 /** Makes a response. */
@@ -70,17 +73,23 @@ export async function respond(
   const model = context.snapshot.models.resolve(body.model, 400);
   const { org } = context.principal;
   // A model that is passed through refuses what would need a history, and its refusal is the answer.
-  const history = model.upstream.api === "responses"
-    ? null
-    : await loadHistory(body, services.responses, org, options.parent);
-  const responseId = options.responseId ?? newResponseId(body.store ?? true);
-  const stored = storing(context, services, body, history, responseId);
+  const history = model.upstream.api === "responses" ? null : withSecrets(
+    options.history ?? await loadHistory(body, services.responses, org),
+    options.secrets,
+  );
+  const stored = storing(context, services, body, history, options.responseId);
   const answerTo = (asked: Asked): Promise<Answered> => {
     return answerOf(context, services, asked, model, stored, options);
   };
   const asked = { body, history };
   if (body.truncation !== "auto") return settled(await answerTo(asked));
   return await truncating(asked, answerTo);
+}
+
+function withSecrets(history: History | null, more: ItemSecrets | undefined): History | null {
+  if (more === undefined || more.size === 0) return history;
+  const { secrets, ...rest } = history ?? NO_HISTORY;
+  return { ...rest, secrets: new Map([...secrets, ...more]) };
 }
 
 /** An answer, or the error to give unless a shorter request is tried. */
@@ -113,6 +122,7 @@ async function answerOf(
     asked: Asked,
     one: ResolvedModel,
     dropped: readonly string[],
+    last: boolean,
   ): Promise<Answered | FailedAttempt<Answered>> => {
     const { plan: planned, pass } = planFor(asked, one, context, services);
     const shown = continues === undefined ? planned : continuing(planned, continues);
@@ -122,7 +132,7 @@ async function answerOf(
     const making: Making = {
       stored: keeping,
       onUnstored(response) {
-        if (unstored) onUnstored?.(response, asked.history?.items ?? []);
+        if (unstored) onUnstored?.(response, asked.history);
       },
       options: {
         plan,
@@ -131,23 +141,24 @@ async function answerOf(
         sealer: services.sealer,
         stream: asked.body.stream === true,
         responseId: keeping.responseId,
+        remember: keeping.wanted || (unstored && onUnstored !== undefined),
       },
     };
     first ??= making;
     if (!generate) return warmUp(making.options, (response) => keep(making, response, null));
     const request = admissionRequest(asked.body, plan, one, client, context, headers);
-    return answer(context, services, making, request, pass);
+    return answer(context, services, making, request, pass, last);
   };
   try {
-    return await firstServing<Answered>(context, model, async (one) => {
+    return await firstServing<Answered>(context, model, async (one, last) => {
       try {
-        return await attempt(asked, one, []);
+        return await attempt(asked, one, [], last);
       } catch (error) {
         const less = one.upstream.api === "chat"
           ? null
           : withoutHostedTools(asked.body, client, error);
         if (less === null) throw error;
-        return await attempt({ ...asked, body: less.asked }, one, less.dropped);
+        return await attempt({ ...asked, body: less.asked }, one, less.dropped, last);
       }
     });
   } catch (error) {
@@ -168,9 +179,11 @@ async function keep(
   { stored, onUnstored }: Making,
   response: ResponseObject,
   session: string | null,
+  secrets?: ItemSecrets,
 ): Promise<void> {
-  onUnstored({ ...response, output: response.output as unknown as InputItem[] });
-  await stored.keep(response, session);
+  const output = response.output as unknown as InputItem[];
+  onUnstored({ ...response, output, secrets: secrets ?? new Map() });
+  await stored.keep(response, session, secrets);
 }
 
 /** Leaves the oldest turns away until the upstream takes the rest, or nothing more can go. */
@@ -206,6 +219,7 @@ async function answer(
   made: Making,
   request: AdmissionRequest,
   pass: ResponsesBody | null,
+  last: boolean,
 ): Promise<Answered | FailedAttempt<Answered>> {
   const { upstream } = request.model;
   const { gateway } = context.snapshot.config;
@@ -223,7 +237,10 @@ async function answer(
   });
   if (!opened.ok) return failed(opened.error);
   const { lease } = opened;
-  const events = await chatEvents(opened.reply, services, lease, context, upstream.key);
+  const idleMs = idleTimeoutMs(gateway, upstream.profile);
+  const probeMs = last || !request.stream ? null : idleMs;
+  const { key } = upstream;
+  const events = await chatEvents(opened.reply, services, lease, context, key, probeMs);
   if ("error" in events) return failed(events.error);
   const translation = pass === null ? new ResponseTranslation(making) : new ResponseRelay({
     echo: plan.echo,
@@ -237,8 +254,8 @@ async function answer(
     lease,
     translation,
     source: events.source,
-    secret: upstream.key,
-    idleTimeoutMs: idleTimeoutMs(gateway, upstream.profile),
+    secret: key,
+    idleTimeoutMs: idleMs,
     onEnd: async () => {
       // What was passed on is the upstream's response, under an id of the upstream's.
       if (!(translation instanceof ResponseTranslation)) {
@@ -248,11 +265,18 @@ async function answer(
       const { response } = translation;
       // A whole answer that failed is an HTTP error: nobody learns its id.
       if (response === null || (!request.stream && response.status === "failed")) return;
-      await keep(made, response, opened.headers["x-synth-session-id"] ?? null);
+      const session = opened.headers["x-synth-session-id"] ?? null;
+      await keep(made, response, session, translation.secrets);
     },
   });
-  if (plan.loop) context.fields["loop_guard"] = plan.loop.reason;
-  if (!request.stream) return await whole(turn, translation, context, headers);
+  if (plan.loop) {
+    context.fields["loop_guard"] = plan.loop.reason;
+    context.fields["loop_rounds"] = plan.loop.rounds;
+  }
+  if (!request.stream) {
+    const made = await whole(turn, translation, context, headers);
+    return made instanceof Response ? made : failed(made);
+  }
   context.streaming = true;
   const stream = turnStream(turn, translation, context.clock, gateway.keepalive_s * 1000);
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } });
@@ -263,13 +287,13 @@ async function whole(
   translation: ResponseTranslation | ResponseRelay,
   context: RequestContext,
   headers: Record<string, string>,
-): Promise<Response> {
+): Promise<Answered> {
   const stopWatching = watchClient(context);
   while (!turn.over) await turn.step();
   stopWatching();
   const { response, usage } = translation;
   if (response === null) throw new Error("a turn that is over has a response");
-  if (response.error !== null) throw context.abortReason ?? failedResponseError(response.error);
+  if (response.error !== null) return context.abortReason ?? failedResponseError(response.error);
   return json(response, 200, {
     ...headers,
     ...(usage.reported ? {} : { "x-bridge-usage": "estimated" }),

@@ -48,7 +48,7 @@ export function planFor(
     );
     return { plan, pass };
   }
-  const { loop_max_rounds, loop_max_identical } = context.snapshot.config.gateway;
+  const { gateway } = context.snapshot.config;
   const items = before ?? (body.previous_response_id ? history?.items : undefined);
   const plan = planTurn(body, {
     profile: model.upstream.profile,
@@ -59,8 +59,11 @@ export function planFor(
     org: context.principal.org,
     maxOutputTokens: model.config.max_output_tokens,
     ...(items === undefined ? {} : { history: items }),
-    ...(history === null ? {} : { references: history.references }),
-    loopLimits: { maxRounds: loop_max_rounds, maxIdentical: loop_max_identical },
+    ...(history === null ? {} : { references: history.references, secrets: history.secrets }),
+    loopLimits: {
+      maxRounds: model.config.loop_max_rounds ?? gateway.loop_max_rounds,
+      maxIdentical: model.config.loop_max_identical ?? gateway.loop_max_identical,
+    },
   });
   return { plan, pass: null };
 }

@@ -5,14 +5,22 @@ import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
 import { keepResponse } from "./keep_response.ts";
 import type { History } from "./load_history.ts";
-import { newResponseId } from "./response_ids.ts";
+import { newResponseId, nextResponseId } from "./response_ids.ts";
+import type { ItemSecret, ItemSecrets } from "../bridge/items/item_secret.ts";
+import { isCompaction } from "./stored_response.ts";
 import { storedInput } from "./stored_input.ts";
 
 /** Keeps the response of one request. */
 export interface Storing {
   readonly responseId: string;
-  /** Stores it, if it is to be stored. Never rejects. */
-  keep(response: ResponseObject, session: string | null): Promise<void>;
+  /** Whether it is to be stored. */
+  readonly wanted: boolean;
+  /**
+   * Stores it, if it is to be stored. Never rejects.
+   *
+   * @param secrets of the output's items
+   */
+  keep(response: ResponseObject, session: string | null, secrets?: ItemSecrets): Promise<void>;
 }
 
 /** What to do with the response of `body` when it is there. */
@@ -21,25 +29,41 @@ export function storing(
   services: Services,
   body: ResponsesRequest,
   history: History | null,
-  responseId: string,
+  responseId: string = responseIdFor(body, history),
 ): Storing {
   const { responses: store } = services;
+  const wanted = store !== null && body.store !== false;
   return {
     responseId,
-    async keep(response, session) {
-      if (store === null || body.store === false) return;
+    wanted,
+    async keep(response, session, secrets = new Map()) {
+      if (!wanted) return;
+      const input = storedInput(body, history?.references ?? new Map(), responseId);
+      const known: Map<string, ItemSecret> = new Map(secrets);
+      for (const { id } of input) {
+        const secret = history?.secrets.get(String(id));
+        if (secret !== undefined) known.set(String(id), secret);
+      }
       await keepResponse(context, store, {
-        v: 1,
         response,
-        input: storedInput(body, history?.references ?? new Map(), responseId),
-        ancestors: history?.ancestors ?? [],
+        input,
+        secrets: known,
         session,
+        ancestors: [],
       });
     },
   };
 }
 
+/** A new id for the response of `body`, which tells where it is stored. */
+export function responseIdFor(body: ResponsesRequest, history: History | null): string {
+  if (body.store === false) return newResponseId(false);
+  const last = history?.last ?? null;
+  if (last === null) return newResponseId(true);
+  return nextResponseId(last.stored.response.id, last.inSlot, isCompaction(last.stored));
+}
+
 /** For an answer that this gateway never stores, whatever the request asks for. */
 export function notStoring(): Storing {
-  return { responseId: newResponseId(false), async keep() {} };
+  return { responseId: newResponseId(false), wanted: false, async keep() {} };
 }

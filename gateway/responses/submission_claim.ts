@@ -3,7 +3,7 @@ import { type Json, SynthError } from "@synth/core";
 import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
 import { derivedId, fingerprint, idempotencyConflict } from "../sessions/api/idempotency.ts";
-import type { StoredResponse } from "./response_store.ts";
+import type { StoredResponse } from "./stored_response.ts";
 
 /** What is submitted. */
 export interface Submission {
@@ -63,7 +63,8 @@ export async function claimSubmission(
   if (before === null) return await claim(0) ?? Promise.reject(inProgress());
   const first = before.value as { [name: string]: Json };
   if (first["fingerprint"] !== value.fingerprint) throw idempotencyConflict();
-  const [stored] = await responses.load(org, [String(first["response"])]);
+  const [found = "absent"] = await responses.load(org, [String(first["response"])]);
+  const stored = typeof found === "string" ? null : found.stored;
   if (stored && stored.response.status !== "failed") return { kind: "done", stored };
   const age = context.clock.now() - before.updatedAt;
   const abandoned = stored?.response.status === "failed" ||

@@ -15,9 +15,12 @@ import { idempotencyKey } from "../sessions/api/idempotency.ts";
 import { STREAM_HEADERS } from "../turn/turn_stream.ts";
 import { respond } from "./create_response.ts";
 import { replayedEvents } from "./replayed_events.ts";
-import { isUnstoredId, newResponseId } from "./response_ids.ts";
-import type { StoredResponse } from "./response_store.ts";
-import { findResponse, idOf } from "./stored_responses.ts";
+import { type History, historyOf } from "./load_history.ts";
+import { isUnstoredId } from "./response_ids.ts";
+import type { Found } from "./response_store.ts";
+import type { StoredResponse } from "./stored_response.ts";
+import { idOf, responseNotFound } from "./stored_responses.ts";
+import { responseIdFor } from "./storing.ts";
 import { claimSubmission } from "./submission_claim.ts";
 import { callsOf, outputItems } from "./tool_outputs.ts";
 
@@ -46,11 +49,12 @@ export async function submitToolOutputs(
   const asked = parseRequest(ToolOutputsSchema, await readJson(context), FIELDS);
   const key = idempotencyKey(context);
   if (isUnstoredId(id)) throw notStored(id);
-  const parent = await findResponse(context, services);
+  const history = await submittedHistory(context, services, id);
+  const parent = history.last.stored;
   const body = continuation(parent, asked);
-  const options = { parent, headers: sessionHeaders(context.request.headers, parent.session) };
+  const options = { history, headers: sessionHeaders(context.request.headers, parent.session) };
   if (key === null) return await respond(context, services, body, options);
-  const responseId = newResponseId(true);
+  const responseId = responseIdFor(body, history);
   const claim = await claimSubmission(context, services, { parent: id, key, asked, responseId });
   if (claim.kind === "done") return replay(claim.stored, asked.stream === true);
   let response: Response;
@@ -64,6 +68,22 @@ export async function submitToolOutputs(
   // A stream that says only that the upstream failed is not stored either.
   if (context.fields["outcome"] === "failed") await claim.release();
   return response;
+}
+
+/** The response that the path names with all that was before it, in one read. @throws {SynthError} 404 `response_not_found` */
+async function submittedHistory(
+  context: RequestContext,
+  services: Services,
+  id: string,
+): Promise<History & { readonly last: Found }> {
+  const { responses } = services;
+  const history = responses === null
+    ? "absent"
+    : await historyOf(id, [], responses, context.principal.org);
+  if (typeof history === "string") throw responseNotFound(id, history);
+  const { last } = history;
+  if (last === null) throw responseNotFound(id);
+  return { ...history, last };
 }
 
 function continuation(parent: StoredResponse, asked: ToolOutputsRequest): ResponsesRequest {

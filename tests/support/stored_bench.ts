@@ -41,8 +41,13 @@ export interface SendOptions {
 export class CountingStore implements DocumentStore {
   readonly #inner: DocumentStore;
   readonly calls: string[] = [];
+  /** Bytes of JSON that were written, and read. */
+  bytes = 0;
+  bytesRead = 0;
   /** What the next puts throw, or wait for. */
   onPut: (() => Promise<void>) | null = null;
+  /** What comes before the next reads of several. */
+  onRead: (() => Promise<void>) | null = null;
 
   constructor(inner: DocumentStore) {
     this.#inner = inner;
@@ -53,13 +58,17 @@ export class CountingStore implements DocumentStore {
     return this.#inner.get(...args);
   };
 
-  getMany: DocumentStore["getMany"] = (...args) => {
+  getMany: DocumentStore["getMany"] = async (...args) => {
     this.calls.push(`getMany ${args[2].length}`);
-    return this.#inner.getMany(...args);
+    await this.onRead?.();
+    const found = await this.#inner.getMany(...args);
+    for (const one of found) this.bytesRead += JSON.stringify(one?.value ?? "").length;
+    return found;
   };
 
   put: DocumentStore["put"] = async (...args) => {
     this.calls.push("put");
+    this.bytes += JSON.stringify(args[3]).length;
     await this.onPut?.();
     return await this.#inner.put(...args);
   };

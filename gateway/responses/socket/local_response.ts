@@ -1,6 +1,7 @@
 /** The response that a connection remembers, because it is stored nowhere. @module */
 import { SynthError } from "@synth/core";
 import type { InputItem, ResponsesRequest } from "@synth/core/api";
+import type { ItemSecrets } from "../../bridge/items/item_secret.ts";
 import { callIdOf, isCall, isOutput } from "../../bridge/items/pairing.ts";
 import { inputItems } from "../stored_input.ts";
 
@@ -9,6 +10,8 @@ export interface LocalResponse {
   readonly id: string;
   /** Input and output of the whole chain, in order. */
   readonly items: readonly InputItem[];
+  /** What the client is not shown of them. */
+  readonly secrets: ItemSecrets;
   /** What the items take, roughly, in characters of JSON. */
   readonly size: number;
 }
@@ -18,6 +21,7 @@ export interface MadeResponse {
   readonly id: string;
   readonly status: string;
   readonly output: readonly InputItem[];
+  readonly secrets: ItemSecrets;
 }
 
 /** A response that an upstream made, as far as it can be sent there again: reasoning that is not sealed would be looked up, and not be found. */
@@ -26,6 +30,7 @@ export function passedOn(response: { readonly [key: string]: unknown }): MadeRes
   return {
     id: String(response.id),
     status: String(response.status),
+    secrets: new Map(),
     output: output.filter((item) => item.type !== "reasoning" || Boolean(item.encrypted_content)),
   };
 }
@@ -54,23 +59,39 @@ export function continued(body: ResponsesRequest, local: LocalResponse): Respons
 /**
  * What to remember of a response.
  *
- * @param before what it went on from, stored or not, with its size
+ * @param before what it went on from, stored or not
  * @returns null when it is no good to go on from, or larger than `maxSize`
  */
 export function remembered(
   response: MadeResponse,
-  before: readonly InputItem[],
-  input: readonly InputItem[],
-  size: number,
+  before: Pick<LocalResponse, "items" | "secrets" | "size">,
+  input: { readonly items: readonly InputItem[]; readonly size: number },
   maxSize: number,
 ): LocalResponse | null {
   if (response.status === "failed") return null;
   const { id, output } = response;
-  const whole = size + JSON.stringify(output).length;
-  if (whole > maxSize) return null;
+  const own = JSON.stringify([output, [...response.secrets]]).length;
   // A compaction says all that was before it.
   if (output.some((item) => item.type === "compaction")) {
-    return { id, items: output, size: whole - size };
+    return own > maxSize ? null : { id, items: output, secrets: response.secrets, size: own };
   }
-  return { id, items: [...before, ...input, ...output], size: whole };
+  const size = before.size + input.size + own;
+  if (size > maxSize) return null;
+  return {
+    id,
+    items: [...before.items, ...input.items, ...output],
+    secrets: new Map([...before.secrets, ...response.secrets]),
+    size,
+  };
+}
+
+/** What was loaded of a chain, to be remembered with what comes after it. */
+export function loadedBefore(
+  history: { readonly items: readonly InputItem[]; readonly secrets: ItemSecrets } | null,
+): Pick<LocalResponse, "items" | "secrets" | "size"> {
+  if (history === null || history.items.length === 0) {
+    return { items: [], secrets: new Map(), size: 0 };
+  }
+  const { items, secrets } = history;
+  return { items, secrets, size: JSON.stringify([items, [...secrets]]).length };
 }

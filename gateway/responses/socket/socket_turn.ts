@@ -7,7 +7,7 @@ import type { Services } from "../../services.ts";
 import { respond } from "../create_response.ts";
 import { inputItems } from "../stored_input.ts";
 import { badFrame } from "./bad_frame.ts";
-import { continued, type LocalResponse, remembered } from "./local_response.ts";
+import { continued, loadedBefore, type LocalResponse, remembered } from "./local_response.ts";
 
 /** A frame that waits for its turn. */
 export interface Frame {
@@ -71,11 +71,12 @@ async function answerFrame(
   const local = previous !== null && previous === memory.local?.id ? memory.local : null;
   const body = local === null ? asked : continued(asked, local);
   return await respond(context, services, body, {
-    ...(local === null ? {} : { continues: local.id }),
+    ...(local === null ? {} : { continues: local.id, secrets: local.secrets }),
     generate: generate !== false,
-    onUnstored(response, before) {
-      const size = bytes + (local?.size ?? (before.length > 0 ? JSON.stringify(before).length : 0));
-      memory.made = remembered(response, before, inputItems(body), size, max_body_bytes);
+    onUnstored(response, history) {
+      const before = local ?? loadedBefore(history);
+      const input = { items: inputItems(asked), size: bytes };
+      memory.made = remembered(response, before, input, max_body_bytes);
     },
   });
 }

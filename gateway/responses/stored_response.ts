@@ -1,0 +1,76 @@
+/** What is stored of a response. @module */
+import { SynthError } from "@synth/core";
+import type { InputItem } from "@synth/core/api";
+import type { ItemSecret, ItemSecrets } from "../bridge/items/item_secret.ts";
+import type { ResponseObject } from "../bridge/response_object.ts";
+
+/** One stored response. */
+export interface StoredResponse {
+  /** As it went out. */
+  readonly response: ResponseObject;
+  /** The input of this turn alone; every item has an id. */
+  readonly input: readonly InputItem[];
+  /** Of items of the input and the output. */
+  readonly secrets: ItemSecrets;
+  /** The session that paid. */
+  readonly session: string | null;
+  /** Only in what version 1 stored: responses before this one, the oldest first; the first one's ancestors go on. */
+  readonly ancestors: readonly string[];
+}
+
+/** The version that is written; it and the one before are read. */
+const VERSION = 2;
+
+/** The text that is sealed. */
+export function writeStored(stored: StoredResponse): string {
+  const { response, input, secrets, session } = stored;
+  return JSON.stringify({
+    v: VERSION,
+    response,
+    input,
+    secrets: Object.fromEntries(secrets),
+    session,
+  }).toWellFormed();
+}
+
+/**
+ * Reads that text.
+ *
+ * @returns null for what is no stored response
+ * @throws {SynthError} 503 `store_newer` for what a later gateway wrote
+ */
+export function readStored(text: string): StoredResponse | null {
+  const value = JSON.parse(text) as {
+    v?: unknown;
+    response: ResponseObject;
+    input: InputItem[];
+    secrets?: { [id: string]: ItemSecret };
+    session: string | null;
+    ancestors?: string[];
+  };
+  const { v, response, input, session } = value;
+  if (v !== VERSION && v !== VERSION - 1) {
+    if (typeof v === "number" && v > VERSION) throw newer();
+    return null;
+  }
+  return {
+    response,
+    input,
+    secrets: new Map(Object.entries(value.secrets ?? {})),
+    session,
+    ancestors: value.ancestors ?? [],
+  };
+}
+
+/** Whether this stands for all that was before it. */
+export function isCompaction({ response }: StoredResponse): boolean {
+  return response.output.some((item) => item.type === "compaction");
+}
+
+function newer(): SynthError {
+  return new SynthError("This response was stored by a newer synth", {
+    code: "store_newer",
+    status: 503,
+    hint: "Update synth",
+  });
+}
