@@ -5,6 +5,7 @@ import { clientTraits } from "../bridge/client_traits.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
 import { withoutOldestTurns } from "../bridge/request/oldest_turns.ts";
 import { withMaxOutput } from "../bridge/request/plan_turn.ts";
+import type { OwnIds } from "../bridge/reverse/own_ids.ts";
 import { ResponseRelay } from "../bridge/reverse/response_relay.ts";
 import { capped, type ResponsesBody } from "../bridge/reverse/responses_body.ts";
 import { streamErrorOf } from "../bridge/upstream_error.ts";
@@ -27,10 +28,13 @@ import { budgetMessage } from "./budget_message.ts";
 import { failedStream } from "./failed_stream.ts";
 import { withoutHostedTools } from "./hosted_tools.ts";
 import { type History, loadHistory } from "./load_history.ts";
+import { refusesSeals, SEALS } from "./pass_response.ts";
+import { returnedItems } from "./passed_input.ts";
 import { admissionRequest, type Asked, planFor, planHeaders } from "./plan_for.ts";
 import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
 import { inputItems } from "./stored_input.ts";
-import { notStoring, type Storing, storing } from "./storing.ts";
+import { noteUnsealed, ownIds, relayedResponse, sealsReasoning } from "./relayed_response.ts";
+import { type Storing, storing } from "./storing.ts";
 
 /** Answers a request for a response, streamed or whole. */
 export async function createResponse(
@@ -47,6 +51,8 @@ export interface RespondOptions {
   /** The headers that choose the session. @default {the request's} */
   readonly headers?: Headers;
   readonly responseId?: string;
+  /** See {@linkcode Asked.summarise}. */
+  readonly summarise?: boolean;
 }
 
 /** Makes a response. */
@@ -58,15 +64,13 @@ export async function respond(
 ): Promise<Response> {
   const model = context.snapshot.models.resolve(body.model, 400);
   const { org } = context.principal;
-  // A model that is passed through refuses what would need a history, and its refusal is the answer.
-  const history = model.upstream.api === "responses"
-    ? null
-    : options.history ?? await loadHistory(body, services.responses, org);
+  const returned = model.upstream.api === "responses" ? returnedItems(body) : [];
+  const history = options.history ?? await loadHistory(body, services.responses, org, returned);
   const stored = storing(context, services, body, history, options.responseId);
   const answerTo = (asked: Asked): Promise<Answered> => {
     return answerOf(context, services, asked, model, stored, options.headers);
   };
-  const asked = { body, history };
+  const asked = { body, history, summarise: options.summarise === true };
   if (body.truncation !== "auto") return settled(await answerTo(asked));
   return await truncating(asked, answerTo);
 }
@@ -83,6 +87,8 @@ function settled(answered: Answered): Response {
 interface Making {
   readonly options: ResponseTranslationOptions;
   readonly stored: Storing;
+  /** The ids of what is passed on. */
+  readonly ids: OwnIds;
 }
 
 /** The answer of the model, or of the first of its fallbacks that serves. */
@@ -96,30 +102,36 @@ async function answerOf(
 ): Promise<Answered> {
   const client = clientTraits(context.request.headers);
   let first: Making | null = null;
-  const attempt = (
+  const attempt = async (
     asked: Asked,
     one: ResolvedModel,
     dropped: readonly string[],
     last: boolean,
   ): Promise<Answered | FailedAttempt<Answered>> => {
-    const { plan: planned, pass } = planFor(asked, one, context, services);
+    const keepsSeals = stored.wanted && sealsReasoning(services, one);
+    const { plan: planned, pass } = planFor({ ...asked, keepsSeals }, one, context, services);
     const plan = dropped.length === 0 ? planned : { ...planned, droppedTools: dropped };
-    const keeping = pass === null ? stored : notStoring();
     const making = {
-      stored: keeping,
+      stored,
+      ids: ownIds(asked.body, one, stored),
       options: {
         plan,
         clock: context.clock,
         org: context.principal.org,
         sealer: services.sealer,
         stream: asked.body.stream === true,
-        responseId: keeping.responseId,
-        remember: keeping.wanted,
+        responseId: stored.responseId,
+        remember: stored.wanted,
       },
     };
     first ??= making;
     const request = admissionRequest(asked.body, plan, one, client, context, headers);
-    return answer(context, services, making, request, pass, last);
+    const answered = await answer(context, services, making, request, pass, last);
+    const asksInVain = keepsSeals && pass !== null && "failure" in answered &&
+      refusesSeals(answered.failure) && !asked.body.include?.includes(SEALS);
+    if (!asksInVain) return answered;
+    noteUnsealed(services, one);
+    return await attempt(asked, one, dropped, last);
   };
   try {
     return await firstServing<Answered>(context, model, async (one, last) => {
@@ -173,7 +185,7 @@ async function truncating(
 async function answer(
   context: RequestContext,
   services: Services,
-  { options: making, stored }: Making,
+  { options: making, stored, ids }: Making,
   request: AdmissionRequest,
   pass: ResponsesBody | null,
   last: boolean,
@@ -203,6 +215,7 @@ async function answer(
     inputBytes: plan.inputBytes,
     createdAt: Math.floor(context.clock.now() / 1000),
     stream: request.stream,
+    ids,
   });
   const turn = new Turn({
     context,
@@ -213,13 +226,13 @@ async function answer(
     secret: key,
     idleTimeoutMs: idleMs,
     onEnd: async () => {
-      // What was passed on is the upstream's response, under an id of the upstream's.
-      if (!(translation instanceof ResponseTranslation)) return;
-      const { response } = translation;
+      const { response, secrets } = translation instanceof ResponseTranslation
+        ? translation
+        : { response: relayedResponse(translation.response, plan.echo, ids), secrets: ids.secrets };
       // A whole answer that failed is an HTTP error: nobody learns its id.
       if (response === null || (!request.stream && response.status === "failed")) return;
       const session = opened.headers["x-synth-session-id"] ?? null;
-      await stored.keep(response, session, translation.secrets);
+      await stored.keep(response, session, secrets, pass === null ? null : plan.echo);
     },
   });
   if (plan.loop) {

@@ -2,6 +2,7 @@
 import { SynthError } from "@synth/core";
 import type { InputItem } from "@synth/core/api";
 import type { ItemSecret, ItemSecrets } from "../bridge/items/item_secret.ts";
+import type { ResponseEcho } from "../bridge/plan.ts";
 import type { ResponseObject } from "../bridge/response_object.ts";
 
 /** One stored response. */
@@ -14,6 +15,8 @@ export interface StoredResponse {
   readonly secrets: ItemSecrets;
   /** The session that paid. */
   readonly session: string | null;
+  /** What was asked for, where the upstream's response object may tell it in other words. */
+  readonly asked: ResponseEcho | null;
   /** Only in what version 1 stored: responses before this one, the oldest first; the first one's ancestors go on. */
   readonly ancestors: readonly string[];
 }
@@ -23,13 +26,14 @@ const VERSION = 2;
 
 /** The text that is sealed. */
 export function writeStored(stored: StoredResponse): string {
-  const { response, input, secrets, session } = stored;
+  const { response, input, secrets, session, asked } = stored;
   return JSON.stringify({
     v: VERSION,
     response,
     input,
     secrets: Object.fromEntries(secrets),
     session,
+    ...(asked === null ? {} : { asked }),
   }).toWellFormed();
 }
 
@@ -46,6 +50,7 @@ export function readStored(text: string): StoredResponse | null {
     input: InputItem[];
     secrets?: { [id: string]: ItemSecret };
     session: string | null;
+    asked?: ResponseEcho;
     ancestors?: string[];
   };
   const { v, response, input, session } = value;
@@ -58,6 +63,7 @@ export function readStored(text: string): StoredResponse | null {
     input,
     secrets: new Map(Object.entries(value.secrets ?? {})),
     session,
+    asked: value.asked ?? null,
     ancestors: value.ancestors ?? [],
   };
 }

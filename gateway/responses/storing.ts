@@ -1,5 +1,6 @@
 /** Whether and how the response of one request is stored. @module */
 import type { ResponsesRequest } from "@synth/core/api";
+import type { ResponseEcho } from "../bridge/plan.ts";
 import type { ResponseObject } from "../bridge/response_object.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
@@ -19,8 +20,14 @@ export interface Storing {
    * Stores it, if it is to be stored. Never rejects.
    *
    * @param secrets of the output's items
+   * @param asked what was asked for, where the response may tell it in other words
    */
-  keep(response: ResponseObject, session: string | null, secrets?: ItemSecrets): Promise<void>;
+  keep(
+    response: ResponseObject,
+    session: string | null,
+    secrets?: ItemSecrets,
+    asked?: ResponseEcho | null,
+  ): Promise<void>;
 }
 
 /** What to do with the response of `body` when it is there. */
@@ -36,7 +43,7 @@ export function storing(
   return {
     responseId,
     wanted,
-    async keep(response, session, secrets = new Map()) {
+    async keep(response, session, secrets = new Map(), asked = null) {
       if (!wanted) return;
       const input = storedInput(body, history?.references ?? new Map(), responseId);
       const known: Map<string, ItemSecret> = new Map(secrets);
@@ -49,6 +56,7 @@ export function storing(
         input,
         secrets: known,
         session,
+        asked,
         ancestors: [],
       });
     },
@@ -61,9 +69,4 @@ export function responseIdFor(body: ResponsesRequest, history: History | null): 
   const last = history?.last ?? null;
   if (last === null) return newResponseId(true);
   return nextResponseId(last.stored.response.id, last.inSlot, isCompaction(last.stored));
-}
-
-/** For an answer that this gateway never stores, whatever the request asks for. */
-export function notStoring(): Storing {
-  return { responseId: newResponseId(false), wanted: false, async keep() {} };
 }
