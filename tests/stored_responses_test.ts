@@ -4,7 +4,13 @@ import { finish, frame, role, sse, stream, text, usage } from "./support/chat_re
 import { nextResponseId, placeOf } from "../gateway/responses/response_ids.ts";
 import { startRedis } from "./support/redis_server.ts";
 import type { Rec } from "./support/response_shape.ts";
-import { checked, type StoredBench, storedBench, type StoreKind } from "./support/stored_bench.ts";
+import {
+  checked,
+  STORE_KINDS,
+  type StoredBench,
+  storedBench,
+  type StoreKind,
+} from "./support/stored_bench.ts";
 
 const redis = await startRedis();
 Deno.test.afterAll(async () => await redis[Symbol.asyncDispose]());
@@ -18,7 +24,7 @@ function on(
   test: (bench: StoredBench, kind: StoreKind) => Promise<void>,
   settings: Rec = {},
 ): void {
-  for (const kind of ["SQLite", "Redis"] as const) {
+  for (const kind of STORE_KINDS) {
     Deno.test(`stored responses ${criterion} (${kind})`, async () => {
       await using bench = await storedBench(kind, redis, settings);
       await test(bench, kind);

@@ -1,12 +1,11 @@
 /** `POST .../responses`: from the body to the answer. @module */
 import type { SynthError } from "@synth/core";
-import { type InputItem, parseResponsesRequest, type ResponsesRequest } from "@synth/core/api";
+import { parseResponsesRequest, type ResponsesRequest } from "@synth/core/api";
 import { clientTraits } from "../bridge/client_traits.ts";
-import type { ItemSecrets } from "../bridge/items/item_secret.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
 import { withoutOldestTurns } from "../bridge/request/oldest_turns.ts";
 import { withMaxOutput } from "../bridge/request/plan_turn.ts";
-import type { ResponseObject } from "../bridge/response_object.ts";
+import type { OwnIds } from "../bridge/reverse/own_ids.ts";
 import { ResponseRelay } from "../bridge/reverse/response_relay.ts";
 import { capped, type ResponsesBody } from "../bridge/reverse/responses_body.ts";
 import { streamErrorOf } from "../bridge/upstream_error.ts";
@@ -29,11 +28,15 @@ import { budgetMessage } from "./budget_message.ts";
 import { failedStream } from "./failed_stream.ts";
 import { withoutHostedTools } from "./hosted_tools.ts";
 import { type History, loadHistory } from "./load_history.ts";
+import { refusesSeals, SEALS } from "./pass_response.ts";
+import { returnedItems } from "./passed_input.ts";
 import { admissionRequest, type Asked, planFor, planHeaders } from "./plan_for.ts";
 import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
-import { type MadeResponse, passedOn } from "./socket/local_response.ts";
+import { historyFrom, type LocalItems } from "./socket/local_response.ts";
+import { type MadeResponse, orRemembered } from "./socket/made_response.ts";
 import { inputItems } from "./stored_input.ts";
-import { notStoring, type Storing, storing } from "./storing.ts";
+import { noteUnsealed, ownIds, relayedResponse, sealsReasoning } from "./relayed_response.ts";
+import { type Storing, storing } from "./storing.ts";
 import { warmUp } from "./warm_up.ts";
 
 /** Answers a request for a response, streamed or whole. */
@@ -44,8 +47,6 @@ export async function createResponse(
   return await respond(context, services, parseResponsesRequest(await readJson(context)));
 }
 
-const NO_HISTORY: History = { last: null, items: [], references: new Map(), secrets: new Map() };
-
 /** What a response is made with beside its request, when it is not made by `POST /responses`. */
 export interface RespondOptions {
   /** What `previous_response_id` names, loaded. */
@@ -53,14 +54,14 @@ export interface RespondOptions {
   /** The headers that choose the session. @default {the request's} */
   readonly headers?: Headers;
   readonly responseId?: string;
-  /** What to show as `previous_response_id`, where all that it stands for is in the input. */
-  readonly continues?: string;
+  /** See {@linkcode Asked.summarise}. */
+  readonly summarise?: boolean;
+  /** What `previous_response_id` stands for, where that is stored nowhere. */
+  readonly local?: LocalItems;
   /** Without it nothing is generated: the response holds its input, for a later one to go on from. @default {true} */
   readonly generate?: boolean;
-  /** What is remembered of the input's items. */
-  readonly secrets?: ItemSecrets;
   /** Is given a response that nobody stores, before its last event goes out, with what was loaded of its chain. */
-  readonly onUnstored?: (response: MadeResponse, before: History | null) => void;
+  readonly onUnstored?: (response: MadeResponse, history: History | null) => void;
 }
 
 /** Makes a response. */
@@ -72,24 +73,21 @@ export async function respond(
 ): Promise<Response> {
   const model = context.snapshot.models.resolve(body.model, 400);
   const { org } = context.principal;
-  // A model that is passed through refuses what would need a history, and its refusal is the answer.
-  const history = model.upstream.api === "responses" ? null : withSecrets(
-    options.history ?? await loadHistory(body, services.responses, org),
-    options.secrets,
+  const returned = model.upstream.api === "responses" ? returnedItems(body) : [];
+  const { local, onUnstored } = options;
+  const named = local === undefined ? body : { ...body, previous_response_id: null };
+  const loaded = options.history ?? await loadHistory(named, services.responses, org, returned);
+  const history = local === undefined ? loaded : historyFrom(local, loaded);
+  const stored = orRemembered(
+    storing(context, services, body, history, options.responseId),
+    onUnstored && ((response) => onUnstored(response, history)),
   );
-  const stored = storing(context, services, body, history, options.responseId);
   const answerTo = (asked: Asked): Promise<Answered> => {
     return answerOf(context, services, asked, model, stored, options);
   };
-  const asked = { body, history };
+  const asked = { body, history, summarise: options.summarise === true };
   if (body.truncation !== "auto") return settled(await answerTo(asked));
   return await truncating(asked, answerTo);
-}
-
-function withSecrets(history: History | null, more: ItemSecrets | undefined): History | null {
-  if (more === undefined || more.size === 0) return history;
-  const { secrets, ...rest } = history ?? NO_HISTORY;
-  return { ...rest, secrets: new Map([...secrets, ...more]) };
 }
 
 /** An answer, or the error to give unless a shorter request is tried. */
@@ -104,7 +102,8 @@ function settled(answered: Answered): Response {
 interface Making {
   readonly options: ResponseTranslationOptions;
   readonly stored: Storing;
-  readonly onUnstored: (response: MadeResponse) => void;
+  /** The ids of what is passed on. */
+  readonly ids: OwnIds;
 }
 
 /** The answer of the model, or of the first of its fallbacks that serves. */
@@ -114,40 +113,41 @@ async function answerOf(
   asked: Asked,
   model: ResolvedModel,
   stored: Storing,
-  { headers, continues, generate = true, onUnstored }: RespondOptions,
+  { headers, generate = true }: RespondOptions,
 ): Promise<Answered> {
   const client = clientTraits(context.request.headers);
   let first: Making | null = null;
-  const attempt = (
+  const attempt = async (
     asked: Asked,
     one: ResolvedModel,
     dropped: readonly string[],
     last: boolean,
   ): Promise<Answered | FailedAttempt<Answered>> => {
-    const { plan: planned, pass } = planFor(asked, one, context, services);
-    const shown = continues === undefined ? planned : continuing(planned, continues);
-    const plan = dropped.length === 0 ? shown : { ...shown, droppedTools: dropped };
-    const keeping = pass === null ? stored : notStoring();
-    const unstored = pass !== null || services.responses === null || asked.body.store === false;
-    const making: Making = {
-      stored: keeping,
-      onUnstored(response) {
-        if (unstored) onUnstored?.(response, asked.history);
-      },
+    const keepsSeals = stored.wanted && sealsReasoning(services, one);
+    const { plan: planned, pass } = planFor({ ...asked, keepsSeals }, one, context, services);
+    const plan = dropped.length === 0 ? planned : { ...planned, droppedTools: dropped };
+    const making = {
+      stored,
+      ids: ownIds(asked.body, one, stored),
       options: {
         plan,
         clock: context.clock,
         org: context.principal.org,
         sealer: services.sealer,
         stream: asked.body.stream === true,
-        responseId: keeping.responseId,
-        remember: keeping.wanted || (unstored && onUnstored !== undefined),
+        responseId: stored.responseId,
+        remember: stored.remembers,
       },
     };
     first ??= making;
-    if (!generate) return warmUp(making.options, (response) => keep(making, response, null));
+    if (!generate) return await warmUp(making.options, (response) => stored.keep(response, null));
     const request = admissionRequest(asked.body, plan, one, client, context, headers);
-    return answer(context, services, making, request, pass, last);
+    const answered = await answer(context, services, making, request, pass, last);
+    const asksInVain = keepsSeals && pass !== null && "failure" in answered &&
+      refusesSeals(answered.failure) && !asked.body.include?.includes(SEALS);
+    if (!asksInVain) return answered;
+    noteUnsealed(services, one);
+    return await attempt(asked, one, dropped, last);
   };
   try {
     return await firstServing<Answered>(context, model, async (one, last) => {
@@ -167,23 +167,8 @@ async function answerOf(
     if (!(error instanceof BudgetMessage) || told === null || told.options.plan.compaction) {
       throw error;
     }
-    return await budgetMessage(told.options, error, (response) => keep(told, response, null));
+    return await budgetMessage(told.options, error, (response) => told.stored.keep(response, null));
   }
-}
-
-function continuing(plan: TurnPlan, previous: string): TurnPlan {
-  return { ...plan, echo: { ...plan.echo, previous_response_id: previous } };
-}
-
-async function keep(
-  { stored, onUnstored }: Making,
-  response: ResponseObject,
-  session: string | null,
-  secrets?: ItemSecrets,
-): Promise<void> {
-  const output = response.output as unknown as InputItem[];
-  onUnstored({ ...response, output, secrets: secrets ?? new Map() });
-  await stored.keep(response, session, secrets);
 }
 
 /** Leaves the oldest turns away until the upstream takes the rest, or nothing more can go. */
@@ -216,14 +201,13 @@ async function truncating(
 async function answer(
   context: RequestContext,
   services: Services,
-  made: Making,
+  { options: making, stored, ids }: Making,
   request: AdmissionRequest,
   pass: ResponsesBody | null,
   last: boolean,
 ): Promise<Answered | FailedAttempt<Answered>> {
   const { upstream } = request.model;
   const { gateway } = context.snapshot.config;
-  const { options: making, onUnstored } = made;
   const { plan } = making;
   const opened = await openUpstream(context, services, request, (lease) => {
     return pass === null
@@ -247,6 +231,7 @@ async function answer(
     inputBytes: plan.inputBytes,
     createdAt: Math.floor(context.clock.now() / 1000),
     stream: request.stream,
+    ids,
   });
   const turn = new Turn({
     context,
@@ -257,16 +242,13 @@ async function answer(
     secret: key,
     idleTimeoutMs: idleMs,
     onEnd: async () => {
-      // What was passed on is the upstream's response, under an id of the upstream's.
-      if (!(translation instanceof ResponseTranslation)) {
-        const passed = translation.response;
-        return passed === null ? undefined : onUnstored(passedOn(passed));
-      }
-      const { response } = translation;
+      const { response, secrets } = translation instanceof ResponseTranslation
+        ? translation
+        : { response: relayedResponse(translation.response, plan.echo, ids), secrets: ids.secrets };
       // A whole answer that failed is an HTTP error: nobody learns its id.
       if (response === null || (!request.stream && response.status === "failed")) return;
       const session = opened.headers["x-synth-session-id"] ?? null;
-      await keep(made, response, session, translation.secrets);
+      await stored.keep(response, session, secrets, pass === null ? null : plan.echo);
     },
   });
   if (plan.loop) {

@@ -5,7 +5,7 @@ import type { ItemSecret, ItemSecrets } from "../bridge/items/item_secret.ts";
 import { itemReferences } from "../bridge/items/references.ts";
 import { isUnstoredId, responseOfItem } from "./response_ids.ts";
 import type { Absence, Chain, Found, ResponseStore } from "./response_store.ts";
-import { isCompaction, type StoredResponse } from "./stored_response.ts";
+import { isCompaction, storedBefore, type StoredResponse } from "./stored_response.ts";
 
 /** What a request goes on from. */
 export interface History {
@@ -117,7 +117,7 @@ async function blockOf(
       break;
     }
     responses.unshift(found.stored);
-    before = isCompaction(found.stored) ? null : found.stored.response.previous_response_id;
+    before = storedBefore(found.stored);
     if (before === null) break;
   }
   return { last: null, responses, missing, before: missing === null ? before : null, others: [] };

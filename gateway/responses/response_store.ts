@@ -3,7 +3,7 @@ import { SynthError } from "@synth/core";
 import type { Document, DocumentStore } from "@synth/core/storage";
 import type { Sealer } from "../bridge/seal.ts";
 import { isSameResponse, type Place, placeOf, placesOf } from "./response_ids.ts";
-import { isCompaction, readStored, type StoredResponse, writeStored } from "./stored_response.ts";
+import { readStored, storedBefore, type StoredResponse, writeStored } from "./stored_response.ts";
 
 /** How long and how large. */
 export interface RetentionOptions {
@@ -84,7 +84,7 @@ export class ResponseStore {
       }
       last ??= found;
       responses.unshift(found.stored);
-      before = isCompaction(found.stored) ? null : found.stored.response.previous_response_id;
+      before = storedBefore(found.stored);
     }
     if (places.length === 0) missing = { id, why: "absent" };
     return {

@@ -97,17 +97,18 @@ function continuation(parent: StoredResponse, asked: ToolOutputsRequest): Respon
       details: { status: response.status },
     });
   }
+  const had = parent.asked ?? response;
   return parseResponsesRequest({
     model: asked.model ?? response.model,
     previous_response_id: response.id,
     input: outputItems(calls, asked.tool_outputs),
-    instructions: response.instructions,
-    tools: asked.tools ?? response.tools,
+    instructions: had.instructions,
+    tools: asked.tools ?? had.tools,
     tool_choice: asked.tool_choice ?? "auto",
-    parallel_tool_calls: response.parallel_tool_calls,
-    reasoning: asked.reasoning ?? response.reasoning,
-    text: response.text,
-    prompt_cache_key: response.prompt_cache_key,
+    parallel_tool_calls: had.parallel_tool_calls,
+    reasoning: asked.reasoning ?? had.reasoning,
+    text: had.text,
+    prompt_cache_key: had.prompt_cache_key,
     stream: asked.stream,
     metadata: asked.metadata,
     max_output_tokens: asked.max_output_tokens,

@@ -4,12 +4,14 @@ import { FakeClock, newId } from "@synth/core";
 import { Authenticator, type Principal, SCOPES } from "@synth/core/auth";
 import { documentMigrations, type DocumentStore, SqliteDocumentStore } from "@synth/core/storage";
 import { RedisDocumentStore } from "@synth/core/storage";
+import { UpstashTransport } from "@synth/core/storage/upstash";
 import { RespTransport } from "@synth/core/storage/resp";
 import { openSqlite } from "@synth/core/storage/sqlite";
 import { createSealer, generateSealKey, parseSealKeys } from "../../gateway/bridge/seal.ts";
 import { ResponseStore } from "../../gateway/responses/response_store.ts";
 import type { RedisServer } from "./redis_server.ts";
 import type { Rec } from "./response_shape.ts";
+import { startUpstashProxy } from "./upstash_proxy.ts";
 import { type ScriptedUpstream, startUpstream } from "./scripted_upstream.ts";
 import { eventsOf, startGateway, type TestGateway } from "./test_gateway.ts";
 import { checkEvents, checkResponse, finalResponse } from "./response_invariants.ts";
@@ -83,7 +85,34 @@ export class CountingStore implements DocumentStore {
 }
 
 /** Which store. */
-export type StoreKind = "SQLite" | "Redis";
+export type StoreKind = "SQLite" | "Redis" | "Upstash";
+
+/** Every one. */
+export const STORE_KINDS: readonly StoreKind[] = ["SQLite", "Redis", "Upstash"];
+
+/** Opens a store that counts, closed with `stack`. */
+export async function openDocuments(
+  kind: StoreKind,
+  redis: RedisServer,
+  clock: FakeClock,
+  stack: AsyncDisposableStack,
+): Promise<CountingStore> {
+  if (kind === "SQLite") {
+    const dir = await Deno.makeTempDir();
+    stack.defer(() => Deno.remove(dir, { recursive: true }));
+    const file = await openSqlite({ path: join(dir, "d.db"), migrations: documentMigrations });
+    stack.defer(() => file.close());
+    return new CountingStore(new SqliteDocumentStore(file, { clock }));
+  }
+  if (kind === "Redis") {
+    const transport = new RespTransport({ url: redis.url });
+    stack.defer(() => transport.close());
+    return new CountingStore(new RedisDocumentStore(transport));
+  }
+  const proxy = stack.use(await startUpstashProxy(redis.url));
+  const transport = new UpstashTransport({ url: proxy.url, token: proxy.token });
+  return new CountingStore(new RedisDocumentStore(transport));
+}
 
 /** Opens one. */
 export async function storedBench(
@@ -94,19 +123,7 @@ export async function storedBench(
   const stack = new AsyncDisposableStack();
   const upstream = stack.use(await startUpstream());
   const clock = new FakeClock(Date.now());
-  let inner: DocumentStore;
-  if (kind === "SQLite") {
-    const dir = await Deno.makeTempDir();
-    stack.defer(() => Deno.remove(dir, { recursive: true }));
-    const file = await openSqlite({ path: join(dir, "d.db"), migrations: documentMigrations });
-    stack.defer(() => file.close());
-    inner = new SqliteDocumentStore(file, { clock });
-  } else {
-    const transport = new RespTransport({ url: redis.url });
-    stack.defer(() => transport.close());
-    inner = new RedisDocumentStore(transport);
-  }
-  const store = new CountingStore(inner);
+  const store = await openDocuments(kind, redis, clock, stack);
   const org = newId("o");
   const sealer = createSealer(parseSealKeys(generateSealKey("k")));
   const principal = (of: string): Principal => ({

@@ -185,7 +185,8 @@ function isCompaction(body: ResponsesRequest, items: readonly InputItem[]): bool
   return items.at(-1)?.type === "compaction_trigger";
 }
 
-function noSealer(): SynthError {
+/** The error for a compaction where there are no keys. */
+export function noSealer(): SynthError {
   return new SynthError("This gateway has no keys to seal a summary with", {
     code: "compaction_unavailable",
     status: 400,

@@ -3,44 +3,39 @@ import { SynthError } from "@synth/core";
 import type { InputItem, ResponsesRequest } from "@synth/core/api";
 import type { ItemSecrets } from "../../bridge/items/item_secret.ts";
 import { callIdOf, isCall, isOutput } from "../../bridge/items/pairing.ts";
+import type { History } from "../load_history.ts";
 import { inputItems } from "../stored_input.ts";
+import type { MadeResponse } from "./made_response.ts";
 
-/** All that a response leads on from. Only in memory, and only for the connection that it was made on. */
-export interface LocalResponse {
-  readonly id: string;
-  /** Input and output of the whole chain, in order. */
+/** Items that are stored nowhere. */
+export interface LocalItems {
   readonly items: readonly InputItem[];
   /** What the client is not shown of them. */
   readonly secrets: ItemSecrets;
-  /** What the items take, roughly, in characters of JSON. */
+}
+
+/** All that a response leads on from. Only in memory, and only for the connection that it was made on. */
+export interface LocalResponse extends LocalItems {
+  readonly id: string;
+  /** What it takes, roughly, in characters of JSON. */
   readonly size: number;
 }
 
-/** A response that is made. */
-export interface MadeResponse {
-  readonly id: string;
-  readonly status: string;
-  readonly output: readonly InputItem[];
-  readonly secrets: ItemSecrets;
-}
-
-/** A response that an upstream made, as far as it can be sent there again: reasoning that is not sealed would be looked up, and not be found. */
-export function passedOn(response: { readonly [key: string]: unknown }): MadeResponse {
-  const output: InputItem[] = Array.isArray(response.output) ? response.output : [];
+/** What a request goes on from: the items, and what was loaded of its references. */
+export function historyFrom({ items, secrets }: LocalItems, loaded: History | null): History {
+  const own = items.flatMap((item): [string, InputItem][] => {
+    return item.type !== "item_reference" && typeof item.id === "string" ? [[item.id, item]] : [];
+  });
   return {
-    id: String(response.id),
-    status: String(response.status),
-    secrets: new Map(),
-    output: output.filter((item) => item.type !== "reasoning" || Boolean(item.encrypted_content)),
+    last: null,
+    items,
+    references: new Map([...loaded?.references ?? [], ...own]),
+    secrets: new Map([...loaded?.secrets ?? [], ...secrets]),
   };
 }
 
-/**
- * The request with the items that its `previous_response_id` stands for.
- *
- * @throws {SynthError} 400 `unknown_tool_call` for the output of a call that nobody made
- */
-export function continued(body: ResponsesRequest, local: LocalResponse): ResponsesRequest {
+/** @throws {SynthError} 400 `unknown_tool_call` for the output of a call that nobody made */
+export function refuseUnknownCalls(body: ResponsesRequest, local: LocalItems): void {
   const input = inputItems(body);
   const calls = new Set<string | null>();
   for (const item of [...local.items, ...input]) if (isCall(item)) calls.add(callIdOf(item));
@@ -53,7 +48,6 @@ export function continued(body: ResponsesRequest, local: LocalResponse): Respons
       param: `input[${i}].call_id`,
     });
   });
-  return { ...body, previous_response_id: null, input: [...local.items, ...input] };
 }
 
 /**
@@ -64,7 +58,7 @@ export function continued(body: ResponsesRequest, local: LocalResponse): Respons
  */
 export function remembered(
   response: MadeResponse,
-  before: Pick<LocalResponse, "items" | "secrets" | "size">,
+  before: LocalItems & { readonly size: number },
   input: { readonly items: readonly InputItem[]; readonly size: number },
   maxSize: number,
 ): LocalResponse | null {
@@ -87,8 +81,8 @@ export function remembered(
 
 /** What was loaded of a chain, to be remembered with what comes after it. */
 export function loadedBefore(
-  history: { readonly items: readonly InputItem[]; readonly secrets: ItemSecrets } | null,
-): Pick<LocalResponse, "items" | "secrets" | "size"> {
+  history: History | null,
+): LocalItems & { readonly size: number } {
   if (history === null || history.items.length === 0) {
     return { items: [], secrets: new Map(), size: 0 };
   }

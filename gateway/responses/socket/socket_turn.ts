@@ -7,7 +7,12 @@ import type { Services } from "../../services.ts";
 import { respond } from "../create_response.ts";
 import { inputItems } from "../stored_input.ts";
 import { badFrame } from "./bad_frame.ts";
-import { continued, loadedBefore, type LocalResponse, remembered } from "./local_response.ts";
+import {
+  loadedBefore,
+  type LocalResponse,
+  refuseUnknownCalls,
+  remembered,
+} from "./local_response.ts";
 
 /** A frame that waits for its turn. */
 export interface Frame {
@@ -69,9 +74,9 @@ async function answerFrame(
   const previous = asked.previous_response_id ?? null;
   memory.named = previous;
   const local = previous !== null && previous === memory.local?.id ? memory.local : null;
-  const body = local === null ? asked : continued(asked, local);
-  return await respond(context, services, body, {
-    ...(local === null ? {} : { continues: local.id, secrets: local.secrets }),
+  if (local !== null) refuseUnknownCalls(asked, local);
+  return await respond(context, services, asked, {
+    ...(local === null ? {} : { local }),
     generate: generate !== false,
     onUnstored(response, history) {
       const before = local ?? loadedBefore(history);
