@@ -16,6 +16,7 @@ import { completionsCommand } from "./commands/complete.ts";
 import { configRoutes } from "./commands/config.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { keysRoutes } from "./commands/keys.ts";
+import { scanCommand } from "./commands/scan.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { sessionRoutes } from "./commands/session.ts";
 import { setupCommand } from "./commands/setup.ts";
@@ -31,6 +32,7 @@ const root = buildRouteMap<string, CliContext>({
     codex: codexCommand,
     opencode: opencodeCommand,
     serve: serveCommand,
+    scan: scanCommand,
     session: sessionRoutes,
     status: statusRoutes,
     balance: balanceCommand,

@@ -12,6 +12,7 @@ import { InFlight } from "./http/in_flight.ts";
 import { RequestContext } from "./http/request_context.ts";
 import type { FetchInfo, Gateway, GatewayOptions } from "./options.ts";
 import { priceBook } from "./pricing/price_book.ts";
+import { TaskAppRegistry } from "./registry/task_app_registry.ts";
 import { ResponseStore } from "./responses/response_store.ts";
 import type { Services } from "./services.ts";
 import { type Admission, UnmeteredAdmission } from "./sessions/admission.ts";
@@ -73,7 +74,9 @@ class RunningGateway implements Gateway {
         documents: options.documents ?? null,
         ledger: options.ledger ?? null,
         keys: options.keys ?? null,
-        taskApps: null,
+        taskApps: options.documents === undefined
+          ? null
+          : new TaskAppRegistry(options.documents, clock),
         inFlight: this.#inFlight,
         shared: hasDeno(),
       }),
