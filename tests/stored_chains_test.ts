@@ -81,9 +81,10 @@ on(
 
     const second = await create({ input: "Q2", previous_response_id: first.id });
     assertEquals(sentBack(), [undefined, thought, undefined]);
-    const reference = { type: "item_reference", id: item?.id };
-    const third = await create({ input: [reference, { role: "user", content: "Q3" }] });
-    // Alone it is no message; with the answer it is.
+    // As the AI SDK refers to them; what goes on from that has it, too.
+    const references = (first.output as Rec[]).map(({ id }) => ({ type: "item_reference", id }));
+    const third = await create({ input: [...references, { role: "user", content: "Q3" }] });
+    assertEquals(sentBack(), [thought, undefined]);
     await create({ input: "Q4", previous_response_id: third.id });
     assertEquals(sentBack().filter((one) => one !== undefined), [thought]);
     for (const { id } of [first, second]) {
