@@ -34,6 +34,7 @@ import {
   listInputItems,
 } from "./responses/stored_responses.ts";
 import { submitToolOutputs } from "./responses/submit_tool_outputs.ts";
+import { announceTaskApp, getTaskApp, listTaskApps, removeTaskApp } from "./registry/task_apps.ts";
 import type { FetchInfo } from "./options.ts";
 import type { Services } from "./services.ts";
 import { createSession } from "./sessions/api/create_session.ts";
@@ -70,6 +71,8 @@ const LEASE = `${SESSION}/leases/:lease`;
 const KEYS = "/api/v1/keys";
 const KEY = `${KEYS}/:id`;
 const ORG = "/api/v1/orgs/self";
+const TASK_APPS = "/api/v1/registry/task-apps";
+const TASK_APP = `${TASK_APPS}/:id`;
 /** A trace id may stand before the last segments. */
 const TRACE = ":trace{(?:trace|cid|eval)_[A-Za-z0-9._-]+}";
 
@@ -135,6 +138,10 @@ export const ROUTES: readonly Route[] = [
   { method: "PUT", paths: [`${ORG}/limits`], scope: "admin", handler: putOrgLimits },
   { method: "POST", paths: [`${ORG}/limits`], scope: "admin", handler: addOrgLimit },
   { method: "POST", paths: [`${ORG}/limits/increase`], scope: "admin", handler: raiseOrgLimit },
+  { method: "GET", paths: [TASK_APPS], scope: "sessions", handler: listTaskApps },
+  { method: "GET", paths: [TASK_APP], scope: "sessions", handler: getTaskApp },
+  { method: "PUT", paths: [TASK_APP], scope: "sessions", handler: announceTaskApp },
+  { method: "DELETE", paths: [TASK_APP], scope: "sessions", handler: removeTaskApp },
   { method: "GET", paths: ["/health"], scope: null, handler: health },
   { method: "GET", paths: ["/openapi.json"], scope: null, handler: openApi },
   { method: "GET", paths: ["/docs"], scope: null, handler: docsPage },

@@ -12,6 +12,7 @@ import { InFlight } from "./http/in_flight.ts";
 import { RequestContext } from "./http/request_context.ts";
 import type { FetchInfo, Gateway, GatewayOptions } from "./options.ts";
 import { priceBook } from "./pricing/price_book.ts";
+import { TaskAppRegistry } from "./registry/task_app_registry.ts";
 import { ResponseStore } from "./responses/response_store.ts";
 import { OpenSockets } from "./responses/socket/open_sockets.ts";
 import type { Services } from "./services.ts";
@@ -77,7 +78,9 @@ class RunningGateway implements Gateway {
         documents: options.documents ?? null,
         ledger: options.ledger ?? null,
         keys: options.keys ?? null,
-        taskApps: null,
+        taskApps: options.documents === undefined
+          ? null
+          : new TaskAppRegistry(options.documents, clock),
         inFlight: this.#inFlight,
         shared: hasDeno(),
       }),

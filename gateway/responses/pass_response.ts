@@ -1,5 +1,5 @@
 /** A Responses request on an upstream that speaks the Responses API: passed on, metered, its end made sure. @module */
-import { SynthError } from "@synth/core";
+import type { SynthError } from "@synth/core";
 import type { InputItem, ResponsesRequest } from "@synth/core/api";
 import { COMPACTION_PROMPT } from "../bridge/items/compaction.ts";
 import type { TurnPlan } from "../bridge/plan.ts";

@@ -89,9 +89,9 @@ export function placeOf(id: string): Place | null {
   return core === undefined ? null : { slot: slotOf(core, turnOf(core)), own: `resp_${core}` };
 }
 
-/** Whether two ids name the same response; one may be what an item's id says of it. */
-export function isSameResponse(one: string, other: string): boolean {
-  return one === other || (coreOf(one) === coreOf(other) && (isBare(one) || isBare(other)));
+/** Whether `asked` names the response with this id; it may be what an item's id says of it. */
+export function isSameResponse(id: string, asked: string): boolean {
+  return id === asked || (isBare(asked) && coreOf(id) === coreOf(asked));
 }
 
 /** Whether this is the id of a response that was made with `store: false`. */

@@ -71,6 +71,12 @@ Deno.test("parseRolloutRequest names the mode that is missing, and what is wrong
     "policy.structured_config.schema",
   );
   for (const body of [null, [], "x", 3]) refusal(body);
+  const many = refusal(rolloutBody({ ops: Array(100_000).fill(3) }));
+  assertEquals(many.details["issues"], [{
+    code: "custom",
+    path: "ops[0]",
+    message: "An operation is a string or an object",
+  }]);
 });
 
 Deno.test("parseRolloutRequest keeps what it does not know, everywhere", () => {

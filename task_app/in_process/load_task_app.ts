@@ -50,7 +50,7 @@ const ENDINGS = /\.(?:ts|mts|tsx|js|mjs|jsx)$/;
 /**
  * Imports a file and finds its task app: the exports `default`, `app`, `taskApp`, `task_app`, `config`; then the factories `createApp`, `buildApp`,
  * `getApp`, `buildConfig` and the original's spellings; then a registered app named by `APP_ID` or by the file. A value is a Hono app (or anything
- * with `fetch`), a fetch handler (a function that takes something), a factory (one that takes nothing), or a configuration.
+ * with `fetch`), a fetch handler (a function that takes something, or gives a Response), a factory (one that takes nothing), or a configuration.
  *
  * @throws {SynthError} `task_app_file_not_found` (exit code 3), `task_app_file_invalid` (2), `task_app_import_failed`, `task_app_missing` (2)
  */
@@ -81,11 +81,13 @@ export async function findTaskApp(
 ): Promise<LoadedTaskApp | undefined> {
   for (const name of VALUE_EXPORTS) {
     const value = exports[name];
-    // Nothing but a factory can take nothing: a handler needs its request.
+    // A function that takes nothing is a factory, or a handler that does not look at its request.
     const made = typeof value === "function" && value.length === 0
       ? await call(value, name, file)
       : value;
-    const found = classify(made, name);
+    const found = made instanceof Response
+      ? { kind: "app", app: value as FetchHandler, found: name } as const
+      : classify(made, name);
     if (found !== undefined) return found;
   }
   for (const name of FACTORY_EXPORTS) {

@@ -34,5 +34,5 @@ export {
 export { REQUIRED_ROUTES, type RouteCheck, validateTaskApp } from "./validate_task_app.ts";
 export { type HealthOptions, waitForHealth } from "./health.ts";
 export { findEnvironmentKey, type FoundEnvironmentKey, type KeySources } from "./api_key.ts";
-export { fromLoaded, type OpenSource, openSource, type SourceContext } from "./source.ts";
+export { fromLoaded, loadSource, type OpenSource, type SourceContext } from "./source.ts";
 export { listen, type Listener, type ListenOptions } from "./listen.ts";

@@ -141,6 +141,13 @@ Deno.test("/task_info takes asynchronous instances, and checks them", async () =
     const { status, body } = await get(echoApp({ provideTaskInstances }).app, "/task_info?seed=1");
     assertEquals([status, body.error.code], [500, "invalid_task_instances"]);
   }
+  for (const taskset of [null, [], "text"] as Answer[]) {
+    const { status, body } = await get(
+      echoApp({ describeTaskset: () => taskset }).app,
+      "/task_info",
+    );
+    assertEquals([status, body.error.code], [500, "invalid_taskset"]);
+  }
   const last = await get(echoApp({ provideTaskInstances: wrong[4] }).app, "/task_info?seed=1");
   assertEquals(last.body.error.issues[0].path, "[0].task.id");
 });
@@ -209,6 +216,8 @@ Deno.test("web pages may call only when their origin is listed", async () => {
   assertEquals(await cors(listed), "https://a.example");
   assertEquals(await cors(listed, { ...page, origin: "https://b.example" }), null);
   assertEquals(await cors(echoApp({ corsOrigins: ["*"] }).app), "*");
+  // A page must be able to read why it was refused.
+  assertEquals(await cors(listed, { origin: "https://a.example" }), "https://a.example");
   const preflight = await listed.request("/rollout", {
     method: "OPTIONS",
     headers: { origin: "https://a.example", "access-control-request-method": "POST" },

@@ -7,7 +7,12 @@ import { RedisDocumentStore } from "@synth/core/storage";
 import { UpstashTransport } from "@synth/core/storage/upstash";
 import { RespTransport } from "@synth/core/storage/resp";
 import { openSqlite } from "@synth/core/storage/sqlite";
-import { createSealer, generateSealKey, parseSealKeys } from "../../gateway/bridge/seal.ts";
+import {
+  createSealer,
+  generateSealKey,
+  parseSealKeys,
+  type Sealer,
+} from "../../gateway/bridge/seal.ts";
 import { ResponseStore } from "../../gateway/responses/response_store.ts";
 import type { RedisServer } from "./redis_server.ts";
 import type { Rec } from "./response_shape.ts";
@@ -23,6 +28,7 @@ export interface StoredBench extends AsyncDisposable {
   readonly store: CountingStore;
   readonly org: string;
   readonly responses: ResponseStore;
+  readonly sealer: Sealer;
   /** Lets this many milliseconds go by for SQLite; Redis has its own time. */
   pass(ms: number): Promise<void>;
   /** Sends a request, as the caller `a` or, of another org, `b`. */
@@ -119,6 +125,7 @@ export async function storedBench(
   kind: StoreKind,
   redis: RedisServer,
   settings: Rec = {},
+  upstreamSettings: Rec = {},
 ): Promise<StoredBench> {
   const stack = new AsyncDisposableStack();
   const upstream = stack.use(await startUpstream());
@@ -137,6 +144,7 @@ export async function storedBench(
     await startGateway({
       baseUrl: upstream.baseUrl,
       settings,
+      upstream: upstreamSettings,
       documents: store,
       sealer,
       authenticator: new Authenticator({
@@ -163,6 +171,7 @@ export async function storedBench(
     store,
     org,
     responses: new ResponseStore(store, sealer),
+    sealer,
     pass: (ms) => clock.tick(ms),
     send,
     async create(body, stream = false) {
