@@ -341,6 +341,23 @@ Deno.test("dashboard shows an org nothing of another, and ends nothing of anothe
   }
 });
 
+Deno.test("dashboard shows the task apps that announced themselves, of its own org", async () => {
+  await using world = await openWorld();
+  const [ann, eve] = [await world.key("acme"), await world.key("evil")];
+  assertStringIncludes(await world.browser().signIn(ann.key), "No task app is registered");
+  const answer = await world.call(ann.key, "PUT /api/v1/registry/task-apps/math", {
+    url: "https://math.example/app",
+    name: "<i>Maths</i>",
+  });
+  assertEquals(answer.status, 200);
+  await world.clock.tick(10_000);
+  const page = await world.browser().signIn(ann.key);
+  for (const text of ["&lt;i&gt;Maths&lt;/i&gt;", "https://math.example/app", "1 registered"]) {
+    assertStringIncludes(page, text);
+  }
+  assertFalse((await world.browser().signIn(eve.key)).includes("math.example"));
+});
+
 Deno.test("dashboard shows keys to admins alone", async () => {
   await using world = await openWorld();
   await world.key("acme", SCOPES, "of-the-boss");

@@ -307,11 +307,17 @@ Deno.test("gateway gives up a body that never comes to its end", async () => {
   const clock = new FakeClock();
   await using it = await startGateway({ clock });
   const cancelled = Promise.withResolvers<void>();
+  const reading = { ...Promise.withResolvers<void>(), begun: false };
   const body = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(new TextEncoder().encode('{"model":')),
+    pull(controller) {
+      if (reading.begun) return reading.resolve();
+      reading.begun = true;
+      controller.enqueue(new TextEncoder().encode('{"model":'));
+    },
     cancel: () => cancelled.resolve(),
-  });
+  }, { highWaterMark: 0 });
   const answer = it.post("/v1/responses", null, { body });
+  await reading.promise;
   await clock.tick(60_000);
   const response = await answer;
   assertEquals(response.status, 408);
