@@ -32,7 +32,7 @@ export function preflight(
   });
 }
 
-/** Lets a listed page read the answer with all its headers. Cookies are never asked for: there are none. */
+/** Lets a listed page read the answer with all its headers. Cookies are never let through: those of the dashboard are for its own pages. */
 export function admitPage(request: Request, response: Response, origins: readonly string[]): void {
   if (origins.length === 0) return;
   const { headers } = response;
