@@ -157,6 +157,13 @@ export function isProcessAlive(pid: number): boolean | undefined {
   }
 }
 
+/** What this process holds in memory, in bytes; `undefined` where there is no process of ours. */
+export function memoryUse(): { residentBytes: number; heapBytes: number } | undefined {
+  if (!hasDeno()) return undefined;
+  const { rss, heapUsed } = Deno.memoryUsage();
+  return { residentBytes: rss, heapBytes: heapUsed };
+}
+
 /** Whether a stream is a terminal. */
 export function isTerminal(stream: "stdin" | "stdout" | "stderr"): boolean {
   return hasDeno() && Deno[stream].isTerminal();

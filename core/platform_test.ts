@@ -8,6 +8,7 @@ import {
   isProcessAlive,
   isTerminal,
   makePrivateDirectory,
+  memoryUse,
   onSignal,
   processId,
   readEnv,
@@ -179,4 +180,9 @@ Deno.test("platform can be imported and asked without Deno", async () => {
   assertEquals(await answer.promise, [false, null, null, false, "platform_unsupported ".repeat(4)]);
   worker.terminate();
   assert(hasDeno());
+});
+
+Deno.test("memoryUse tells what the process holds", () => {
+  const use = memoryUse();
+  assert(use !== undefined && use.residentBytes >= use.heapBytes && use.heapBytes > 0);
 });

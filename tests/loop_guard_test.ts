@@ -1,5 +1,6 @@
 /** A model that never stops by itself is made to answer, visibly, in a client's loop. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { configSchema } from "@synth/core/config";
 import { call, finish, role, stream, text, usage } from "./support/chat_replies.ts";
 import { checkEvents, finalResponse } from "./support/response_invariants.ts";
 import type { Rec } from "./support/response_shape.ts";
@@ -13,9 +14,17 @@ async function play(
   settings: Rec,
   replyFor: (round: number) => ReturnType<typeof stream>,
   outputFor: (round: number) => string,
+  /** More members of the model's entry. */
+  model: Rec = {},
 ): Promise<{ rounds: number; last: Rec; headers: Headers; sent: Rec; lines: readonly string[] }> {
   await using upstream = await startUpstream();
-  await using it = await startGateway({ baseUrl: upstream.baseUrl, settings });
+  await using it = await startGateway({
+    config: configSchema.parse({
+      gateway: settings,
+      upstreams: { up: { base_url: upstream.baseUrl } },
+      models: { "mock-any": { upstream: "up", price: "free", ...model } },
+    }),
+  });
   const input: Rec[] = [{ role: "user", content: "go" }];
   for (let rounds = 0; rounds < 50; rounds++) {
     upstream.enqueue(replyFor(rounds));
@@ -85,4 +94,24 @@ Deno.test("loop guard leaves a model that works alone", async () => {
     String,
   );
   assertEquals([rounds, headers.get("x-synth-loop-guard")], [30, null]);
+});
+
+Deno.test("loop guard takes the limits of the model before those of the gateway", async () => {
+  const settings = { loop_max_rounds: 7, loop_max_identical: 3 };
+  const told = async (model: Rec, outputFor: (round: number) => string) => {
+    const { headers } = await play(
+      settings,
+      (n) => n < 12 ? calling(n, "{}") : stream(text("Done."), finish("stop"), usage()),
+      outputFor,
+      model,
+    );
+    return headers.get("x-synth-loop-guard");
+  };
+  assertEquals(await told({ loop_max_rounds: 2 }, String), "rounds=2;reason=max_rounds");
+  assertEquals(await told({ loop_max_rounds: 0 }, String), null);
+  assertEquals(await told({ loop_max_rounds: 0 }, () => "same"), "rounds=3;reason=max_identical");
+  const identical = { loop_max_identical: 5 };
+  assertEquals(await told(identical, () => "same"), "rounds=5;reason=max_identical");
+  assertEquals(await told({ loop_max_identical: 0 }, () => "same"), "rounds=7;reason=max_rounds");
+  assertThrows(() => configSchema.parse({ models: { m: { upstream: "u", loop_max_rounds: -1 } } }));
 });

@@ -26,6 +26,8 @@ const create = buildCommand<KeyCreateFlags, [], CliContext>({
       user: optionalFlag("Whom it speaks for (you)", "user", String),
       scopes: optionalFlag("What it may do (infer,sessions)", "list", parseScopes),
       expires: optionalFlag("Ends after 12h, 30d", "time", parseDuration),
+      requestsPerMinute: optionalFlag("Requests a minute (the gateway's)", "n", parseCount),
+      maxStreams: optionalFlag("Streams at the same time (the gateway's)", "n", parseCount),
       output,
     },
   },
@@ -37,6 +39,7 @@ const create = buildCommand<KeyCreateFlags, [], CliContext>({
       "EXAMPLES",
       "  synth keys create --name ci --scopes infer,sessions --limit-cost-usd 20 --window 1d",
       "  synth keys create --name alice --user alice --output alice.key",
+      "  synth keys create --name bot --requests-per-minute 60 --max-streams 4",
     ].join("\n"),
   },
 });
@@ -86,6 +89,11 @@ export const keysRoutes = buildRouteMap<string, CliContext>({
 });
 
 const SCOPES = ["infer", "sessions", "queue", "queue:command", "admin"] as const;
+
+function parseCount(text: string): number {
+  if (/^[0-9]{1,7}$/.test(text)) return Number(text);
+  throw new Error("write a whole number, 0 or more");
+}
 
 function parseScopes(text: string): (typeof SCOPES)[number][] {
   return text.split(",").map((word) => {

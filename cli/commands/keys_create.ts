@@ -14,6 +14,8 @@ export interface KeyCreateFlags extends ClientFlags, LimitFlags {
   /** Seconds. */
   readonly expires?: number;
   readonly output?: string;
+  readonly requestsPerMinute?: number;
+  readonly maxStreams?: number;
 }
 
 /** Makes a key. */
@@ -26,6 +28,10 @@ export async function runKeysCreate(this: CliContext, flags: KeyCreateFlags): Pr
     ...(flags.user === undefined ? {} : { user_id: flags.user }),
     ...(flags.scopes === undefined ? {} : { scopes: flags.scopes }),
     ...(limits === null ? {} : { limits }),
+    ...(flags.requestsPerMinute === undefined
+      ? {}
+      : { requests_per_minute: flags.requestsPerMinute }),
+    ...(flags.maxStreams === undefined ? {} : { max_streams: flags.maxStreams }),
     ...(flags.expires === undefined
       ? {}
       : { expires_at: new Date(systemClock.now() + flags.expires * 1000).toISOString() }),

@@ -31,6 +31,13 @@ export async function runKeysList(this: CliContext, flags: KeyListFlags): Promis
   this.process.stdout.write(grid(COLUMNS, keys.map(row), this.process.stdout));
 }
 
+function ratesOf({ requests_per_minute: requests, max_streams: streams }: KeyObject): string[] {
+  return [
+    ...(requests === null ? [] : [`${requests} requests/min`]),
+    ...(streams === null ? [] : [`${streams} streams`]),
+  ];
+}
+
 function row(key: KeyObject): string[] {
   const limits = key.limits.map(({ metric_type: metric, limit_value: value }) =>
     `${METRIC_NAMES[metric]} ${amount(metric, value)}`
@@ -42,7 +49,7 @@ function row(key: KeyObject): string[] {
     key.name,
     key.user_id,
     key.scopes.join(","),
-    limits.join(", "),
+    [...limits, ...ratesOf(key)].join(", "),
     time(key.expires_at),
   ];
 }

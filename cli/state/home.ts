@@ -9,6 +9,7 @@ const OURS: ReadonlySet<string> = new Set([
   "credentials.json",
   "gateway.json",
   "ledger.db",
+  "services.json",
   "state.db",
   "synth.toml",
   "trust.json",

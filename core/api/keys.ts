@@ -20,6 +20,10 @@ export interface KeyRequest {
   expires_at?: string | null | undefined;
   /** @default {none} */
   limits?: LimitRequest[] | null | undefined;
+  /** Requests a minute; 0 means none. @default {the gateway's default} */
+  requests_per_minute?: number | null | undefined;
+  /** Streams at the same time; 0 means none. @default {the gateway's default} */
+  max_streams?: number | null | undefined;
 }
 
 /** A key to be replaced. */
@@ -44,6 +48,10 @@ export interface KeyObject {
   revoked_at: string | null;
   replaced_at: string | null;
   limits: Limit[];
+  /** Requests a minute; `null`: the gateway's default. */
+  requests_per_minute: number | null;
+  /** Streams at the same time; `null`: the gateway's default. */
+  max_streams: number | null;
 }
 
 /** A key that was just made. */
@@ -73,6 +81,8 @@ export const KeyRequestSchema: z.ZodType<KeyRequest> = z.strictObject({
   scopes: z.array(scope).min(1).max(16).nullish(),
   expires_at: TimeSchema.nullish(),
   limits: z.array(LimitRequestSchema).max(32).nullish(),
+  requests_per_minute: z.int().min(0).max(1_000_000).nullish(),
+  max_streams: z.int().min(0).max(100_000).nullish(),
 });
 
 /** See {@linkcode RotateRequest}. */
@@ -93,6 +103,9 @@ const key = {
   revoked_at: z.string().nullable(),
   replaced_at: z.string().nullable(),
   limits: z.array(LimitSchema),
+  // Gateways of before these limits do not say.
+  requests_per_minute: z.number().nullable().default(null),
+  max_streams: z.number().nullable().default(null),
 };
 
 /** See {@linkcode KeyObject}. */

@@ -65,12 +65,24 @@ export class Authenticator {
   async authenticateKey(key: string): Promise<Principal> {
     if (!isPresentable(key)) throw unauthorized("invalid_api_key");
     const hash = hashKey(key);
+    // What cannot be one of our keys is not worth a round trip.
+    return await this.#holder(hash, hasKeyShape(key));
+  }
+
+  /**
+   * Who holds the key with this hash, for what was bound to a key before, such as a signed-in browser. Throws as
+   * {@linkcode Authenticator.authenticate} does.
+   */
+  async authenticateHash(hash: string): Promise<Principal> {
+    return await this.#holder(hash, true);
+  }
+
+  async #holder(hash: string, maybeStored: boolean): Promise<Principal> {
     const known = this.#findStatic(hash) ?? this.#found.get(hash);
     if (known !== undefined) return this.#unexpired(known);
     const refused = this.#refused.get(hash);
     if (refused !== undefined) throw unauthorized(refused);
-    // What cannot be one of our keys is not worth a round trip.
-    if (this.#keys === undefined || !hasKeyShape(key)) throw unauthorized("invalid_api_key");
+    if (this.#keys === undefined || !maybeStored) throw unauthorized("invalid_api_key");
     const verdict = await this.#lookupOnce(hash);
     if ("refused" in verdict) throw unauthorized(verdict.refused);
     return this.#unexpired(verdict.principal);

@@ -53,6 +53,8 @@ function recordOf(key: string, more: Partial<KeyRecord> = {}): KeyRecord {
     hint: key.slice(-4),
     scopes: ["infer"],
     limits: [],
+    requestsPerMinute: null,
+    maxStreams: null,
     createdAt: 0,
     expiresAt: null,
     revokedAt: null,
@@ -351,4 +353,25 @@ Deno.test("requireScope demands the very scope", () => {
       { required_scope: scope },
     ]);
   }
+});
+
+Deno.test("Authenticator knows the holder of a key by its hash, until the key ends", async () => {
+  const clock = new FakeClock();
+  const principal: Principal = {
+    org: "home",
+    user: "me",
+    keyId: "key_static",
+    scopes: new Set(["sessions"]),
+    expiresAt: null,
+  };
+  const { door, asked } = manual(clock, { staticKeys: [{ key: "hush", principal }] });
+  assertEquals(await door.authenticateHash(hashKey("hush")), principal);
+  const key = newKey();
+  const first = door.authenticateHash(hashKey(key));
+  asked[0]?.answer.resolve(recordOf(key));
+  assertEquals((await first).keyId, "key_1");
+  await clock.tick(30_000);
+  const again = refusal(door.authenticateHash(hashKey(key)), "invalid_api_key");
+  asked[1]?.answer.resolve(recordOf(key, { revokedAt: 1 }));
+  await again;
 });

@@ -16,6 +16,10 @@ export interface KeyRecord {
   readonly hint: string;
   readonly scopes: readonly Scope[];
   readonly limits: readonly KeyLimit[];
+  /** `null`: the gateway's default. */
+  readonly requestsPerMinute: number | null;
+  /** Streams at the same time. `null`: the gateway's default. */
+  readonly maxStreams: number | null;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly expiresAt: number | null;
@@ -55,10 +59,13 @@ export function decodeRecord(value: Json): KeyRecord {
     hint: text(value["hint"]),
     scopes: scopes.map(text).filter(isScope),
     limits: limits.map(decodeLimit),
-    createdAt: time(value["createdAt"]),
-    expiresAt: timeOrNull(value["expiresAt"]),
-    revokedAt: timeOrNull(value["revokedAt"]),
-    replacedAt: timeOrNull(value["replacedAt"]),
+    // Records of before these limits have none.
+    requestsPerMinute: countOrNull(value["requestsPerMinute"] ?? null),
+    maxStreams: countOrNull(value["maxStreams"] ?? null),
+    createdAt: count(value["createdAt"]),
+    expiresAt: countOrNull(value["expiresAt"]),
+    revokedAt: countOrNull(value["revokedAt"]),
+    replacedAt: countOrNull(value["replacedAt"]),
   };
 }
 
@@ -71,6 +78,8 @@ export function principalOf(record: KeyRecord): Principal {
     scopes: new Set(record.scopes),
     expiresAt: record.expiresAt,
     limits: record.limits,
+    requestsPerMinute: record.requestsPerMinute,
+    maxStreams: record.maxStreams,
   };
 }
 
@@ -88,7 +97,7 @@ function decodeLimit(value: Json): KeyLimit {
     metric,
     kind,
     value: amount,
-    windowMs: timeOrNull(value["windowMs"]),
+    windowMs: countOrNull(value["windowMs"]),
   };
 }
 
@@ -101,13 +110,13 @@ function text(value: Json | undefined): string {
   return value;
 }
 
-function time(value: Json | undefined): number {
+function count(value: Json | undefined): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) throw damaged();
   return value;
 }
 
-function timeOrNull(value: Json | undefined): number | null {
-  return value === null ? null : time(value);
+function countOrNull(value: Json | undefined): number | null {
+  return value === null ? null : count(value);
 }
 
 function damaged(): SynthError {

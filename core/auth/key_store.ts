@@ -19,6 +19,10 @@ export interface NewKey {
   expiresAt?: number | null;
   /** @default {none} */
   limits?: readonly KeyLimit[];
+  /** 0 to 1 000 000. @default {null: the gateway's default} */
+  requestsPerMinute?: number | null;
+  /** 0 to 100 000. @default {null: the gateway's default} */
+  maxStreams?: number | null;
 }
 
 /** A key that was just made. The text is shown here and never again. */
@@ -93,12 +97,15 @@ export class KeyStore {
   #fields(options: NewKey): Omit<KeyRecord, "hash" | "hint"> {
     const now = this.#clock.now();
     const { org, user, name = "", expiresAt = null, limits = [] } = options;
+    const { requestsPerMinute = null, maxStreams = null } = options;
     const scopes = [...new Set(options.scopes)];
     check(/^[A-Za-z0-9.-][A-Za-z0-9_.-]{0,63}$/.test(org), "org");
     check(/^[A-Za-z0-9_.@:-]{1,128}$/.test(user), "user");
     check(name.length <= 100, "name");
     check(scopes.length > 0 && scopes.every(isScope), "scopes");
     check(expiresAt === null || (Number.isSafeInteger(expiresAt) && expiresAt > now), "expiresAt");
+    check(isCount(requestsPerMinute, 1_000_000), "requestsPerMinute");
+    check(isCount(maxStreams, 100_000), "maxStreams");
     const rest = {
       keyId: newId("key_"),
       org,
@@ -106,6 +113,8 @@ export class KeyStore {
       name,
       scopes,
       limits,
+      requestsPerMinute,
+      maxStreams,
       createdAt: now,
       expiresAt,
     };
@@ -262,6 +271,10 @@ function readable(documents: readonly Document[]): Stored[] {
     }
   }
   return found;
+}
+
+function isCount(value: number | null, most: number): boolean {
+  return value === null || (Number.isSafeInteger(value) && value >= 0 && value <= most);
 }
 
 function check(holds: boolean, param: string): void {

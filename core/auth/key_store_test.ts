@@ -14,7 +14,12 @@ Deno.test("KeyStore create gives the key once and stores its hash alone", async 
     const limits: KeyLimit[] = [
       { id: "month", metric: "cost", kind: "hard", value: "5000000000", windowMs: 30 * DAY },
     ];
-    const { key, record } = await keys.create({ ...OPTIONS, name: "laptop", limits });
+    const { key, record } = await keys.create({
+      ...OPTIONS,
+      name: "laptop",
+      limits,
+      requestsPerMinute: 60,
+    });
     assertEquals(record, {
       hash: hashKey(key),
       keyId: record.keyId,
@@ -24,6 +29,8 @@ Deno.test("KeyStore create gives the key once and stores its hash alone", async 
       hint: key.slice(-4),
       scopes: ["infer", "sessions"],
       limits,
+      requestsPerMinute: 60,
+      maxStreams: null,
       createdAt: clock.now(),
       expiresAt: null,
       revokedAt: null,
@@ -53,6 +60,9 @@ Deno.test("KeyStore create refuses options that cannot be", async () => {
       ["scopes", { scopes: ["root" as "admin"] }],
       ["expiresAt", { expiresAt: clock.now() }],
       ["expiresAt", { expiresAt: NaN }],
+      ["requestsPerMinute", { requestsPerMinute: -1 }],
+      ["requestsPerMinute", { requestsPerMinute: 1.5 }],
+      ["maxStreams", { maxStreams: 100_001 }],
     ];
     for (const [param, options] of bad) {
       const error = await assertRejects(() => keys.create({ ...OPTIONS, ...options }), SynthError);
@@ -219,6 +229,8 @@ Deno.test("KeyStore lookup opens no door to a record that is damaged, or of anot
         { ...value, revokedAt: "" },
         { ...value, org: 1 },
         { ...value, limits: [{}] },
+        { ...value, requestsPerMinute: "1" },
+        { ...value, maxStreams: -1 },
       ]
     ) {
       await documents.put("_system", "keys", id, broken);
@@ -240,5 +252,18 @@ Deno.test("KeyStore adopt takes up a key once and never revives one", async () =
     assert(await keys.revoke("acme", records[0]?.keyId ?? ""));
     assertNotEquals((await keys.adopt(key, OPTIONS)).revokedAt, null);
     await assertRejects(() => keys.adopt("short", OPTIONS), SynthError, "text");
+  });
+});
+
+Deno.test("KeyStore lookup reads a record of before the rate limits as one without", async () => {
+  await withStore(async ({ clock, documents }) => {
+    const keys = new KeyStore(documents, { clock });
+    const { record } = await keys.create({ ...OPTIONS, maxStreams: 2 });
+    assertEquals((await keys.lookup(record.hash))?.maxStreams, 2);
+    const stored = await documents.get("_system", "keys", record.hash);
+    const { requestsPerMinute: _, maxStreams: __, ...old } = stored?.value as Record<string, never>;
+    await documents.put("_system", "keys", record.hash, old);
+    const read = await keys.lookup(record.hash);
+    assertEquals([read?.requestsPerMinute, read?.maxStreams], [null, null]);
   });
 });

@@ -30,6 +30,10 @@ export interface Principal {
   /** Milliseconds since the epoch; `null` never. */
   readonly expiresAt: number | null;
   readonly limits?: readonly KeyLimit[];
+  /** Requests that the key may send in a minute. @default {null: the gateway's default} */
+  readonly requestsPerMinute?: number | null;
+  /** Streams that the key may have open at the same time. @default {null: the gateway's default} */
+  readonly maxStreams?: number | null;
 }
 
 /** Whether a text names a scope. */

@@ -29,6 +29,8 @@ const OWN_HEADERS: ReadonlySet<string> = new Set([
   "transfer-encoding",
 ]);
 
+const loopLimit = z.int().min(0).max(1_000_000);
+
 const gateway = z.strictObject({
   host: text.default("127.0.0.1"),
   port: z.int().min(0).max(65_535).default(8787),
@@ -40,11 +42,14 @@ const gateway = z.strictObject({
   idle_timeout_s: seconds.default(120),
   store_deadline_s: z.number().min(0.1).max(60).default(2),
   keepalive_s: seconds.default(15),
+  requests_per_minute: z.int().min(0).max(1_000_000).nullable().default(null),
+  max_streams: z.int().min(0).max(100_000).nullable().default(null),
   shutdown_grace_s: z.number().min(0).max(86_400).default(30),
+  websockets_per_key: z.int().min(0).max(10_000).default(32),
   responses_retention_hours: z.number().positive().max(87_600).default(720),
   responses_max_bytes: z.int().min(1024).max(8_388_608).default(8_388_608),
-  loop_max_rounds: z.int().min(0).max(1_000_000).default(200),
-  loop_max_identical: z.int().min(0).max(1_000_000).default(5),
+  loop_max_rounds: loopLimit.default(200),
+  loop_max_identical: loopLimit.default(5),
   log_level: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 
@@ -66,6 +71,7 @@ const upstream = z.strictObject({
   profile: z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/, { error: "Not a profile name" })
     .default("generic"),
   connect_timeout_s: seconds.default(10),
+  send_traceparent: z.boolean().default(false),
   headers,
 }).refine((value) => value.api_key_env === null || value.api_key_file === null, {
   error: "Give api_key_env or api_key_file, not both",
@@ -100,6 +106,8 @@ const model = z.strictObject({
   max_output_tokens: tokens.nullable().default(null),
   bounds: bounds.nullable().default(null),
   stop_tool: z.enum(["off", "offer", "force"]).default("offer"),
+  loop_max_rounds: loopLimit.nullable().default(null),
+  loop_max_identical: loopLimit.nullable().default(null),
   fallback: z.array(text).max(16).default([]),
 }).refine(
   (value) =>

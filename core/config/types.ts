@@ -22,8 +22,14 @@ export interface GatewayConfig {
   readonly store_deadline_s: number;
   /** A silent stream gets a keepalive this often, in seconds. @default {15} */
   readonly keepalive_s: number;
+  /** Requests a minute of a key that has no such limit of its own; `null`: any number. @default {null} */
+  readonly requests_per_minute: number | null;
+  /** Streams at the same time of a key that has no such limit of its own; `null`: any number. @default {null} */
+  readonly max_streams: number | null;
   /** How long open streams may finish after SIGTERM, in seconds. @default {30} */
   readonly shutdown_grace_s: number;
+  /** WebSockets that one key may have open on one gateway at a time; 0: none are served. @default {32} */
+  readonly websockets_per_key: number;
   /** How long responses with `store: true` are kept, in hours. @default {720} */
   readonly responses_retention_hours: number;
   /** Largest stored response, in bytes as it is stored (a third more than its JSON). @default {8388608} */
@@ -50,6 +56,8 @@ export interface UpstreamConfig {
   readonly profile: string;
   /** Longest wait for a connection, in seconds. @default {10} */
   readonly connect_timeout_s: number;
+  /** Whether calls carry a W3C `traceparent`. @default {false} */
+  readonly send_traceparent: boolean;
   /** Headers sent with every call. Names are lower-case. */
   readonly headers: ReadonlyMap<string, string>;
 }
@@ -94,6 +102,10 @@ export interface ModelConfig {
   readonly bounds?: BoundsConfig | null;
   /** Whether `__internal_stop` is added. @default {"offer"} */
   readonly stop_tool: "off" | "offer" | "force";
+  /** As {@linkcode GatewayConfig.loop_max_rounds}, for this model. @default {null}: the gateway's */
+  readonly loop_max_rounds?: number | null;
+  /** As {@linkcode GatewayConfig.loop_max_identical}, for this model. @default {null}: the gateway's */
+  readonly loop_max_identical?: number | null;
   /** Models to try when this one fails, in order. */
   readonly fallback: readonly string[];
 }

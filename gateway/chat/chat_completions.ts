@@ -20,6 +20,7 @@ import { budgetChat } from "./budget_chat.ts";
 import { wholeChat } from "./chat_whole.ts";
 import { ChatRelay } from "./chat_relay.ts";
 import { chatSize } from "./chat_size.ts";
+import { refuseFileIds } from "./refuse_file_ids.ts";
 import { reverseChat } from "./reverse_chat.ts";
 
 /** Answers a Chat request, streamed or whole. */
@@ -30,10 +31,10 @@ export async function chatCompletions(
   const body = parseChatRequest(await readJson(context));
   const model = context.snapshot.models.resolve(body.model, 404);
   try {
-    return await firstServing(context, model, (one) => {
+    return await firstServing(context, model, (one, last) => {
       return one.upstream.api === "chat"
-        ? passOn(context, services, body, one)
-        : reverseChat(context, services, body, one);
+        ? passOn(context, services, body, one, last)
+        : reverseChat(context, services, body, one, last);
     });
   } catch (error) {
     if (!(error instanceof BudgetMessage)) throw error;
@@ -48,7 +49,9 @@ async function passOn(
   services: Services,
   body: ChatCompletionsRequest,
   model: ResolvedModel,
+  last: boolean,
 ): Promise<Response | FailedAttempt<Response>> {
+  refuseFileIds(body.messages);
   const request = admissionRequest(body, model, context);
   const { gateway } = context.snapshot.config;
   const opened = await openUpstream(context, services, request, (lease) => {
@@ -60,20 +63,28 @@ async function passOn(
   const named = model.name === body.model ? null : body.model;
   if (!request.stream) {
     const whole = await wholeChat(context, services, lease, reply, request);
-    return json(named === null ? whole : { ...whole, model: named }, 200, headers);
+    if ("error" in whole) return failedWith(whole.error);
+    return json(named === null ? whole.body : { ...whole.body, model: named }, 200, headers);
   }
-  const events = await chatEvents(reply, services, lease, context, model.upstream.key);
+  const idleMs = idleTimeoutMs(gateway, model.upstream.profile);
+  const { key } = model.upstream;
+  const events = await chatEvents(reply, services, lease, context, key, last ? null : idleMs);
   if ("error" in events) return failedWith(events.error);
   const showUsage = body.stream_options?.include_usage === true;
-  const relay = new ChatRelay(request.inputBytes, showUsage, named);
+  const relay = new ChatRelay({
+    inputBytes: request.inputBytes,
+    showUsage,
+    choices: typeof body.n === "number" ? body.n : 1,
+    model: named,
+  });
   const turn = new Turn({
     context,
     admission: services.admission,
     lease,
     translation: relay,
     source: events.source,
-    secret: model.upstream.key,
-    idleTimeoutMs: idleTimeoutMs(gateway, model.upstream.profile),
+    secret: key,
+    idleTimeoutMs: idleMs,
   });
   context.streaming = true;
   const stream = turnStream(turn, relay, context.clock, gateway.keepalive_s * 1000);

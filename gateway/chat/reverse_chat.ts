@@ -30,6 +30,7 @@ export async function reverseChat(
   services: Services,
   body: ChatCompletionsRequest,
   model: ResolvedModel,
+  last: boolean,
 ): Promise<Response | FailedAttempt<Response>> {
   const { gateway } = context.snapshot.config;
   const reversed = reverseRequest(body, model.upstreamName);
@@ -59,7 +60,10 @@ export async function reverseChat(
     ...(ignored === "" ? {} : { "x-synth-ignored": ignored }),
     ...opened.headers,
   };
-  const events = await chatEvents(reply, services, lease, context, model.upstream.key);
+  const idleMs = idleTimeoutMs(gateway, model.upstream.profile);
+  const { key } = model.upstream;
+  const probeMs = last || !request.stream ? null : idleMs;
+  const events = await chatEvents(reply, services, lease, context, key, probeMs);
   if ("error" in events) return failedWith(events.error);
   const translation = new ReverseTranslation({
     model: body.model,
@@ -75,15 +79,15 @@ export async function reverseChat(
     lease,
     translation,
     source: events.source,
-    secret: model.upstream.key,
-    idleTimeoutMs: idleTimeoutMs(gateway, model.upstream.profile),
+    secret: key,
+    idleTimeoutMs: idleMs,
   });
   if (!request.stream) {
     const stopWatching = watchClient(context);
     while (!turn.over) await turn.step();
     stopWatching();
     const { failure, usage, completion } = translation;
-    if (failure !== null) throw context.abortReason ?? failedResponseError(failure);
+    if (failure !== null) return failedWith(context.abortReason ?? failedResponseError(failure));
     const estimated = usage.reported ? {} : { "x-bridge-usage": "estimated" };
     return json(completion, 200, { ...headers, ...estimated });
   }

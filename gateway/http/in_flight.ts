@@ -14,6 +14,11 @@ export class InFlight {
     return this.#open.size;
   }
 
+  /** Each of them. */
+  open(): Iterable<RequestContext> {
+    return this.#open.items();
+  }
+
   /** Returns the place that {@linkcode InFlight.remove} is given back. */
   add(context: RequestContext): number {
     return this.#open.add(context);

@@ -1,6 +1,7 @@
 /** What every handler is given: the request, its id, the snapshot it runs on, and what its log line will say. @module */
 import { type Clock, type Json, newId, type SynthError } from "@synth/core";
 import type { Principal } from "@synth/core/auth";
+import type { FetchInfo } from "../options.ts";
 import type { Snapshot } from "../snapshot.ts";
 
 const SANE_ID = /^[A-Za-z0-9._:-]{1,128}$/;
@@ -17,6 +18,8 @@ export interface RequestContextOptions {
   readonly onFinish: (context: RequestContext) => void;
   /** Keeps a promise that outlives the answer. */
   readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** How the request came in. @default {{}} */
+  readonly info?: FetchInfo;
 }
 
 /** One request on its way through the gateway. */
@@ -33,6 +36,7 @@ export class RequestContext {
   /** Members of the log line; never a secret, never content. */
   readonly fields: Record<string, Json> = {};
   readonly waitUntil: (promise: Promise<unknown>) => void;
+  readonly info: FetchInfo;
   /** A failure of ours or of an upstream, for the log. */
   error: Error | null = null;
   /** Set by a handler whose body goes on after it returned, and which calls {@linkcode finish} itself. */
@@ -50,6 +54,7 @@ export class RequestContext {
     this.snapshot = snapshot;
     this.clock = clock;
     this.waitUntil = options.waitUntil;
+    this.info = options.info ?? {};
     this.#onFinish = options.onFinish;
     this.startedAt = clock.monotonic();
     this.#stopDeadline = () => {};

@@ -21,7 +21,15 @@ import { limitBody } from "../sessions/api/wire.ts";
 import type { LimitSpec, ScopeRef } from "../sessions/limits.ts";
 import { askKeys, keyNotFound } from "./key_store.ts";
 
-const FIELDS = ["name", "user_id", "scopes", "expires_at", "limits"];
+const FIELDS = [
+  "name",
+  "user_id",
+  "scopes",
+  "expires_at",
+  "limits",
+  "requests_per_minute",
+  "max_streams",
+];
 const DEFAULT_SCOPES: readonly Scope[] = ["infer", "sessions"];
 
 /** `POST /api/v1/keys`: 201. Its limits are in force before anyone has seen the key. */
@@ -103,7 +111,15 @@ function newKeyOf(request: KeyRequest, context: RequestContext): NewKey {
       param: "expires_at",
     });
   }
-  return { org, user: request.user_id ?? user, scopes, name: request.name ?? "", expiresAt };
+  return {
+    org,
+    user: request.user_id ?? user,
+    scopes,
+    name: request.name ?? "",
+    expiresAt,
+    requestsPerMinute: request.requests_per_minute ?? null,
+    maxStreams: request.max_streams ?? null,
+  };
 }
 
 /** A key whose limits could not be set is ended: nobody has it, and nobody shall have it without them. */
@@ -147,6 +163,8 @@ function keyBody(record: KeyRecord, limits: Limit[], now: number): KeyObject {
     revoked_at: isoTimeOrNull(record.revokedAt),
     replaced_at: isoTimeOrNull(record.replacedAt),
     limits,
+    requests_per_minute: record.requestsPerMinute,
+    max_streams: record.maxStreams,
   };
 }
 

@@ -5,6 +5,7 @@ import { clientTraits } from "../bridge/client_traits.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
 import { withoutOldestTurns } from "../bridge/request/oldest_turns.ts";
 import { withMaxOutput } from "../bridge/request/plan_turn.ts";
+import type { OwnIds } from "../bridge/reverse/own_ids.ts";
 import { ResponseRelay } from "../bridge/reverse/response_relay.ts";
 import { capped, type ResponsesBody } from "../bridge/reverse/responses_body.ts";
 import { streamErrorOf } from "../bridge/upstream_error.ts";
@@ -26,13 +27,17 @@ import { openUpstream, watchClient } from "../upstreams/open_upstream.ts";
 import { budgetMessage } from "./budget_message.ts";
 import { failedStream } from "./failed_stream.ts";
 import { withoutHostedTools } from "./hosted_tools.ts";
-import { loadHistory } from "./load_history.ts";
+import { type History, loadHistory } from "./load_history.ts";
+import { refusesSeals, SEALS } from "./pass_response.ts";
+import { returnedItems } from "./passed_input.ts";
 import { admissionRequest, type Asked, planFor, planHeaders } from "./plan_for.ts";
-import { newResponseId } from "./response_ids.ts";
-import type { StoredResponse } from "./response_store.ts";
 import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
+import { historyFrom, type LocalItems } from "./socket/local_response.ts";
+import { type MadeResponse, orRemembered } from "./socket/made_response.ts";
 import { inputItems } from "./stored_input.ts";
-import { notStoring, type Storing, storing } from "./storing.ts";
+import { noteUnsealed, ownIds, relayedResponse, sealsReasoning } from "./relayed_response.ts";
+import { type Storing, storing } from "./storing.ts";
+import { warmUp } from "./warm_up.ts";
 
 /** Answers a request for a response, streamed or whole. */
 export async function createResponse(
@@ -44,11 +49,19 @@ export async function createResponse(
 
 /** What a response is made with beside its request, when it is not made by `POST /responses`. */
 export interface RespondOptions {
-  /** The response that `previous_response_id` names, loaded. */
-  readonly parent?: StoredResponse;
+  /** What `previous_response_id` names, loaded. */
+  readonly history?: History;
   /** The headers that choose the session. @default {the request's} */
   readonly headers?: Headers;
   readonly responseId?: string;
+  /** See {@linkcode Asked.summarise}. */
+  readonly summarise?: boolean;
+  /** What `previous_response_id` stands for, where that is stored nowhere. */
+  readonly local?: LocalItems;
+  /** Without it nothing is generated: the response holds its input, for a later one to go on from. @default {true} */
+  readonly generate?: boolean;
+  /** Is given a response that nobody stores, before its last event goes out, with what was loaded of its chain. */
+  readonly onUnstored?: (response: MadeResponse, history: History | null) => void;
 }
 
 /** Makes a response. */
@@ -60,16 +73,19 @@ export async function respond(
 ): Promise<Response> {
   const model = context.snapshot.models.resolve(body.model, 400);
   const { org } = context.principal;
-  // A model that is passed through refuses what would need a history, and its refusal is the answer.
-  const history = model.upstream.api === "responses"
-    ? null
-    : await loadHistory(body, services.responses, org, options.parent);
-  const responseId = options.responseId ?? newResponseId(body.store ?? true);
-  const stored = storing(context, services, body, history, responseId);
+  const returned = model.upstream.api === "responses" ? returnedItems(body) : [];
+  const { local, onUnstored } = options;
+  const named = local === undefined ? body : { ...body, previous_response_id: null };
+  const loaded = options.history ?? await loadHistory(named, services.responses, org, returned);
+  const history = local === undefined ? loaded : historyFrom(local, loaded);
+  const stored = orRemembered(
+    storing(context, services, body, history, options.responseId),
+    onUnstored && ((response) => onUnstored(response, history)),
+  );
   const answerTo = (asked: Asked): Promise<Answered> => {
-    return answerOf(context, services, asked, model, stored, options.headers);
+    return answerOf(context, services, asked, model, stored, options);
   };
-  const asked = { body, history };
+  const asked = { body, history, summarise: options.summarise === true };
   if (body.truncation !== "auto") return settled(await answerTo(asked));
   return await truncating(asked, answerTo);
 }
@@ -86,6 +102,8 @@ function settled(answered: Answered): Response {
 interface Making {
   readonly options: ResponseTranslationOptions;
   readonly stored: Storing;
+  /** The ids of what is passed on. */
+  readonly ids: OwnIds;
 }
 
 /** The answer of the model, or of the first of its fallbacks that serves. */
@@ -95,43 +113,52 @@ async function answerOf(
   asked: Asked,
   model: ResolvedModel,
   stored: Storing,
-  headers: Headers | undefined,
+  { headers, generate = true }: RespondOptions,
 ): Promise<Answered> {
   const client = clientTraits(context.request.headers);
   let first: Making | null = null;
-  const attempt = (
+  const attempt = async (
     asked: Asked,
     one: ResolvedModel,
     dropped: readonly string[],
+    last: boolean,
   ): Promise<Answered | FailedAttempt<Answered>> => {
-    const { plan: planned, pass } = planFor(asked, one, context, services);
+    const keepsSeals = stored.wanted && sealsReasoning(services, one);
+    const { plan: planned, pass } = planFor({ ...asked, keepsSeals }, one, context, services);
     const plan = dropped.length === 0 ? planned : { ...planned, droppedTools: dropped };
-    const keeping = pass === null ? stored : notStoring();
     const making = {
-      stored: keeping,
+      stored,
+      ids: ownIds(asked.body, one, stored),
       options: {
         plan,
         clock: context.clock,
         org: context.principal.org,
         sealer: services.sealer,
         stream: asked.body.stream === true,
-        responseId: keeping.responseId,
+        responseId: stored.responseId,
+        remember: stored.remembers,
       },
     };
     first ??= making;
+    if (!generate) return await warmUp(making.options, (response) => stored.keep(response, null));
     const request = admissionRequest(asked.body, plan, one, client, context, headers);
-    return answer(context, services, making, request, pass);
+    const answered = await answer(context, services, making, request, pass, last);
+    const asksInVain = keepsSeals && pass !== null && "failure" in answered &&
+      refusesSeals(answered.failure) && !asked.body.include?.includes(SEALS);
+    if (!asksInVain) return answered;
+    noteUnsealed(services, one);
+    return await attempt(asked, one, dropped, last);
   };
   try {
-    return await firstServing<Answered>(context, model, async (one) => {
+    return await firstServing<Answered>(context, model, async (one, last) => {
       try {
-        return await attempt(asked, one, []);
+        return await attempt(asked, one, [], last);
       } catch (error) {
         const less = one.upstream.api === "chat"
           ? null
           : withoutHostedTools(asked.body, client, error);
         if (less === null) throw error;
-        return await attempt({ ...asked, body: less.asked }, one, less.dropped);
+        return await attempt({ ...asked, body: less.asked }, one, less.dropped, last);
       }
     });
   } catch (error) {
@@ -174,9 +201,10 @@ async function truncating(
 async function answer(
   context: RequestContext,
   services: Services,
-  { options: making, stored }: Making,
+  { options: making, stored, ids }: Making,
   request: AdmissionRequest,
   pass: ResponsesBody | null,
+  last: boolean,
 ): Promise<Answered | FailedAttempt<Answered>> {
   const { upstream } = request.model;
   const { gateway } = context.snapshot.config;
@@ -193,13 +221,17 @@ async function answer(
   });
   if (!opened.ok) return failed(opened.error);
   const { lease } = opened;
-  const events = await chatEvents(opened.reply, services, lease, context, upstream.key);
+  const idleMs = idleTimeoutMs(gateway, upstream.profile);
+  const probeMs = last || !request.stream ? null : idleMs;
+  const { key } = upstream;
+  const events = await chatEvents(opened.reply, services, lease, context, key, probeMs);
   if ("error" in events) return failed(events.error);
   const translation = pass === null ? new ResponseTranslation(making) : new ResponseRelay({
     echo: plan.echo,
     inputBytes: plan.inputBytes,
     createdAt: Math.floor(context.clock.now() / 1000),
     stream: request.stream,
+    ids,
   });
   const turn = new Turn({
     context,
@@ -207,19 +239,26 @@ async function answer(
     lease,
     translation,
     source: events.source,
-    secret: upstream.key,
-    idleTimeoutMs: idleTimeoutMs(gateway, upstream.profile),
+    secret: key,
+    idleTimeoutMs: idleMs,
     onEnd: async () => {
-      // What was passed on is the upstream's response, under an id of the upstream's.
-      if (!(translation instanceof ResponseTranslation)) return;
-      const { response } = translation;
+      const { response, secrets } = translation instanceof ResponseTranslation
+        ? translation
+        : { response: relayedResponse(translation.response, plan.echo, ids), secrets: ids.secrets };
       // A whole answer that failed is an HTTP error: nobody learns its id.
       if (response === null || (!request.stream && response.status === "failed")) return;
-      await stored.keep(response, opened.headers["x-synth-session-id"] ?? null);
+      const session = opened.headers["x-synth-session-id"] ?? null;
+      await stored.keep(response, session, secrets, pass === null ? null : plan.echo);
     },
   });
-  if (plan.loop) context.fields["loop_guard"] = plan.loop.reason;
-  if (!request.stream) return await whole(turn, translation, context, headers);
+  if (plan.loop) {
+    context.fields["loop_guard"] = plan.loop.reason;
+    context.fields["loop_rounds"] = plan.loop.rounds;
+  }
+  if (!request.stream) {
+    const made = await whole(turn, translation, context, headers);
+    return made instanceof Response ? made : failed(made);
+  }
   context.streaming = true;
   const stream = turnStream(turn, translation, context.clock, gateway.keepalive_s * 1000);
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } });
@@ -230,13 +269,13 @@ async function whole(
   translation: ResponseTranslation | ResponseRelay,
   context: RequestContext,
   headers: Record<string, string>,
-): Promise<Response> {
+): Promise<Answered> {
   const stopWatching = watchClient(context);
   while (!turn.over) await turn.step();
   stopWatching();
   const { response, usage } = translation;
   if (response === null) throw new Error("a turn that is over has a response");
-  if (response.error !== null) throw context.abortReason ?? failedResponseError(response.error);
+  if (response.error !== null) return context.abortReason ?? failedResponseError(response.error);
   return json(response, 200, {
     ...headers,
     ...(usage.reported ? {} : { "x-bridge-usage": "estimated" }),

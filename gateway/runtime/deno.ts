@@ -2,6 +2,7 @@
 import { systemClock } from "@synth/core";
 import type { Gateway } from "../options.ts";
 import { within } from "../within.ts";
+import { denoFetchInfo } from "./deno_web_socket.ts";
 
 export { nodePrefixHash } from "./node_hash.ts";
 export { openSqliteStores } from "./sqlite_stores.ts";
@@ -25,7 +26,9 @@ export function serveGateway(
   gateway: Gateway,
   options: { hostname: string; port: number },
 ): ServedGateway {
-  const server = Deno.serve({ ...options, onListen() {} }, (request) => gateway.fetch(request));
+  const server = Deno.serve({ ...options, onListen() {} }, (request) => {
+    return gateway.fetch(request, denoFetchInfo());
+  });
   const { hostname, port } = server.addr;
   return {
     url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,

@@ -1,6 +1,7 @@
 /** The answer of an upstream as a stream of Chat chunks, also when it is one JSON body. @module */
 import { SynthError } from "@synth/core";
 import { encodeSseData, SSE_DONE } from "@synth/core/sse";
+import { watchClient } from "../upstreams/open_upstream.ts";
 import { usageBeside } from "../bridge/stream/usage.ts";
 import { upstreamBodyError } from "../bridge/upstream_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
@@ -11,6 +12,7 @@ import { withoutKey } from "../upstreams/failure_error.ts";
 import { lateBody } from "../upstreams/late_body.ts";
 import { readTextInTime } from "../upstreams/read_text.ts";
 import type { ByteSource, TransportReply } from "../upstreams/transport.ts";
+import { firstWord } from "./first_word.ts";
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 
@@ -18,8 +20,29 @@ const MAX_BODY_BYTES = 32 * 1024 * 1024;
  * What to read, or the error that the body was; the lease is settled then.
  *
  * @param secret the upstream's key: masked, should the upstream quote it
+ * @param probeMs another model could serve: the first event is waited for, so many milliseconds without a byte, and a stream that says nothing but that it
+ * failed is an error. `null`: whatever a stream says goes to the client.
  */
 export async function chatEvents(
+  reply: TransportReply,
+  services: Services,
+  lease: Lease,
+  context: RequestContext,
+  secret: string | null,
+  probeMs: number | null = null,
+): Promise<{ source: ByteSource } | { error: SynthError }> {
+  const opened = await bodyEvents(reply, services, lease, context, secret);
+  if (probeMs === null || "error" in opened) return opened;
+  const mask = (text: string): string => withoutKey(text, secret);
+  const stopWatching = watchClient(context);
+  const word = await firstWord(opened.source, { clock: services.clock, mask, idleMs: probeMs });
+  stopWatching();
+  if ("source" in word) return word;
+  await settleFailed(services, lease, context, word.failure, word.told);
+  return { error: context.abortReason ?? word.failure };
+}
+
+async function bodyEvents(
   reply: TransportReply,
   services: Services,
   lease: Lease,
@@ -39,17 +62,25 @@ export async function chatEvents(
   const body = parsed(withoutKey(text, secret));
   const error = body === undefined ? late ? lateBody() : unreadable() : upstreamBodyError(body);
   if (error === null) return { source: once(encodeSseData(body) + SSE_DONE) };
-  // Refusals cost nothing; behind anything else a model may have worked.
-  const { admission } = services;
-  const refused = error.status < 500;
+  await settleFailed(services, lease, context, error, body);
+  return { error };
+}
+
+/** Refusals cost nothing; behind anything else a model may have worked. */
+async function settleFailed(
+  { admission }: Services,
+  lease: Lease,
+  context: RequestContext,
+  error: SynthError,
+  body: unknown,
+): Promise<void> {
   const usage = usageBeside(body);
   const end = usage !== null
     ? admission.settle(lease, { usage, outputBytes: 0 })
-    : refused
+    : error.status < 500
     ? admission.release(lease)
     : admission.charge(lease);
   await settledInTime(context, end);
-  return { error };
 }
 
 function parsed(text: string): unknown {

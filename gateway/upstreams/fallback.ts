@@ -11,7 +11,7 @@ export interface FailedAttempt<T> {
 }
 
 /**
- * The answer of the first model whose upstream answers, each attempt with its own lease. A model that cannot take the request, or cannot be paid, is passed over; when
+ * The answer of the first model whose upstream answers, each attempt with its own lease. `last` tells an attempt that no other follows it. A model that cannot take the request, or cannot be paid, is passed over; when
  * none serves, the last failure of an upstream is the answer.
  *
  * @throws {SynthError} what the first model refuses, and what no other model would mend
@@ -19,15 +19,16 @@ export interface FailedAttempt<T> {
 export async function firstServing<T>(
   context: RequestContext,
   model: ResolvedModel,
-  attempt: (model: ResolvedModel) => Promise<T | FailedAttempt<T>>,
+  attempt: (model: ResolvedModel, last: boolean) => Promise<T | FailedAttempt<T>>,
 ): Promise<T> {
   const models = context.snapshot.models.withFallbacks(model);
   let failed: FailedAttempt<T> | null = null;
   for (const [i, candidate] of models.entries()) {
+    if (i > 0) context.fields["fallbacks"] = i;
     const result: T | FailedAttempt<T> | null = await attemptAfter<T>(
       failed,
       context,
-      () => attempt(candidate),
+      () => attempt(candidate, i === models.length - 1),
     );
     context.fields["model"] = model.name.slice(0, 256);
     if (result === null) continue;
@@ -36,8 +37,9 @@ export async function firstServing<T>(
       return result;
     }
     failed = result;
-    if (i > 0) context.fields["fallbacks"] = i;
     if (!isPassing(result.failure) || context.abortReason !== null) break;
+    // What a whole answer that failed has left there is not about the next.
+    if (i < models.length - 1) { for (const name of OF_AN_ANSWER) delete context.fields[name]; }
   }
   if (failed === null) throw new Error("the first attempt gives an answer or throws");
   return failed.answer();
@@ -57,6 +59,17 @@ async function attemptAfter<T>(
     return null;
   }
 }
+
+/** Fields of the log that tell of one answer. */
+const OF_AN_ANSWER = [
+  "outcome",
+  "error_code",
+  "input_tokens",
+  "output_tokens",
+  "usage_estimated",
+  "suppressed_calls",
+  "ttft_ms",
+];
 
 /** A failed attempt whose error is the answer. */
 export function failedWith(failure: SynthError): FailedAttempt<never> {

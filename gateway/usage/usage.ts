@@ -8,9 +8,9 @@ import { invalidQuery, pageAnswer, pageOf, queryOf, wordOf } from "../sessions/a
 import { parseTime } from "../sessions/api/times.ts";
 import { usageBody } from "../sessions/api/wire.ts";
 import type { UsageEvent, UsageQuery } from "../sessions/ledger/ledger.ts";
+import { eachEvent } from "./each_event.ts";
 import { UsageSum } from "./usage_sum.ts";
 
-const PAGE = 1000;
 /** Events that one summary reads at most: it is one request among many. More than a ledger keeps unless it is told to. */
 const MOST_EVENTS = 200_000;
 const MONTH_MS = 30 * 86_400_000;
@@ -26,44 +26,15 @@ export async function listUsage(context: RequestContext, services: Services): Pr
     return pageAnswer(context, page, events.map((event) => usageBody(event)));
   }
   const sum = new UsageSum(groupBy);
-  await eachEvent(context, services, {
-    from: Math.max(0, context.clock.now() - MONTH_MS),
-    ...filter,
-  }, (event) => sum.add(event));
+  const range = { from: Math.max(0, context.clock.now() - MONTH_MS), ...filter };
+  const all = await eachEvent(
+    (query) => read(context, services, query),
+    range,
+    MOST_EVENTS,
+    (event) => sum.add(event),
+  );
+  if (!all) throw tooMany();
   return json(sum.groups());
-}
-
-/** Goes back in time page by page: by the time of the last event, and by offset only among those of one millisecond. */
-async function eachEvent(
-  context: RequestContext,
-  services: Services,
-  range: UsageQuery,
-  fn: (event: UsageEvent) => void,
-): Promise<void> {
-  const seen = new Set<string>();
-  let to = range.to;
-  let offset = 0;
-  while (true) {
-    const before = to === undefined ? {} : { to };
-    const events = await read(context, services, { ...range, ...before, limit: PAGE, offset });
-    for (const event of events) {
-      const name = `${event.sessionId ?? ""} ${event.id}`;
-      if (seen.has(name)) continue;
-      seen.add(name);
-      fn(event);
-    }
-    const last = events.at(-1);
-    if (last === undefined || events.length < PAGE) return;
-    if (seen.size >= MOST_EVENTS) throw tooMany();
-    if (last.at + 1 === to) offset += PAGE;
-    else [to, offset] = [last.at + 1, 0];
-    await otherRequests();
-  }
-}
-
-/** A ledger in this process answers at once: without this nobody else would be served until the sum is done. */
-function otherRequests(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 async function read(

@@ -75,7 +75,12 @@ export async function openIn(
 /** A gateway with what the test put in. Disposing drains it without grace; the ledger is closed with it. */
 export interface BudgetGateway extends AsyncDisposable {
   /** Sends a request to `path`, by default `POST /v1/responses`. */
-  ask(body: Rec, headers?: Record<string, string>, path?: string): Promise<Response>;
+  ask(
+    body: Rec,
+    headers?: Record<string, string>,
+    path?: string,
+    signal?: AbortSignal | null,
+  ): Promise<Response>;
   /** Waits for what outlives the answers. */
   settled(): Promise<void>;
   readonly lines: readonly string[];
@@ -100,11 +105,12 @@ export async function startBudgetGateway(
   });
   return {
     lines,
-    ask: (body, headers = {}, path = "/v1/responses") =>
+    ask: (body, headers = {}, path = "/v1/responses", signal = null) =>
       gateway.fetch(
         new Request(`http://gateway.test${path}`, {
           method: "POST",
           body: JSON.stringify(body),
+          signal,
           headers: {
             authorization: `Bearer ${TEST_KEY}`,
             "content-type": "application/json",

@@ -2,11 +2,15 @@
 import type { InputItem, MessageItem } from "@synth/core/api";
 import { callIdOf, isCall, isOutput } from "../items/pairing.ts";
 
+/** So many calls in turns are noticed as a repetition. */
+const MAX_PERIOD = 4;
+const VOLATILE = /^(?:Chunk ID: [^\n]{0,64}\n)?Wall time: [^\n]{0,64}\n/;
+
 /** Where a model is made to answer; 0: never. */
 export interface LoopLimits {
   /** Groups of tool outputs behind the last message of the user. */
   readonly maxRounds: number;
-  /** Equal calls with equal outputs, one after another, at the end. */
+  /** How often a call, or up to four in turns, with equal outputs, at the end. */
   readonly maxIdentical: number;
 }
 
@@ -41,40 +45,57 @@ export function findLoop(items: readonly InputItem[], limits: LoopLimits): LoopF
     if (output && !inGroup) rounds++;
     inGroup = output;
     const id = output ? callIdOf(item) : null;
-    if (id !== null) outputs.set(id, textOf((item as { output?: unknown }).output));
+    if (id !== null) outputs.set(id, outputText((item as { output?: unknown }).output));
   }
   if (maxRounds > 0 && rounds >= maxRounds) return { rounds, reason: "max_rounds" };
-  if (maxIdentical > 0 && sameAtEnd(items, from, outputs) >= maxIdentical) {
+  if (
+    maxIdentical > 0 && isRepeating(lastCalls(items, from, outputs, maxIdentical), maxIdentical)
+  ) {
     return { rounds, reason: "max_identical" };
   }
   return null;
 }
 
-/** How many calls at the end are the same as the last one, output included. */
-function sameAtEnd(
+/** The calls at the end, the last one first, each with its output, as far back as a repetition can reach. */
+function lastCalls(
   items: readonly InputItem[],
   from: number,
   outputs: ReadonlyMap<string, string>,
-): number {
-  let last: string | null = null;
-  let count = 0;
+  maxIdentical: number,
+): string[] {
+  const calls: string[] = [];
   for (let index = items.length - 1; index >= from; index--) {
+    if (calls.length === maxIdentical * MAX_PERIOD) break;
     const item = items[index]!;
     if (!isCall(item)) continue;
     const output = outputs.get(callIdOf(item) ?? "");
     // What was not answered, or has no words, is like nothing else.
-    if (output === undefined) return count;
+    if (output === undefined) break;
     const call = item as { [key: string]: unknown };
-    const told = textOf([
+    calls.push(textOf([
       ...["type", "namespace", "name", "arguments", "input", "action", "operation"]
         .map((member) => call[member] ?? null),
       output,
-    ]);
-    last ??= told;
-    if (told !== last) return count;
-    count++;
+    ]));
   }
-  return count;
+  return calls;
+}
+
+/** Whether one call, or a few in turns, were made `times` times in a row. */
+function isRepeating(calls: readonly string[], times: number): boolean {
+  for (let period = 1; period <= MAX_PERIOD; period++) {
+    const length = period * times;
+    if (calls.length < length) return false;
+    let same = period;
+    while (same < length && calls[same] === calls[same - period]) same++;
+    if (same === length) return true;
+  }
+  return false;
+}
+
+/** The output without what Codex writes above it anew each time: the same command with the same result is the same. */
+function outputText(value: unknown): string {
+  return textOf(value).replace(VOLATILE, "");
 }
 
 function textOf(value: unknown): string {

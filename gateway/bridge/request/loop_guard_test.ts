@@ -44,6 +44,29 @@ Deno.test("findLoop notices calls that repeat with the same output at the end, a
   assertEquals(findLoop(rounds(9, (n) => same(n).slice(0, 1)), LIMITS), null);
 });
 
+Deno.test("findLoop notices calls in turns, up to four", () => {
+  for (const period of [2, 3, 4]) {
+    const turns = (n: number): InputItem[] => round(n, `{"turn":${n % period}}`);
+    assertEquals(findLoop(rounds(5 * period - 1, turns), LIMITS), null);
+    assertEquals(findLoop(rounds(5 * period, turns), LIMITS), {
+      rounds: 5 * period,
+      reason: "max_identical",
+    });
+  }
+  assertEquals(findLoop(rounds(50, (n) => round(n, `{"turn":${n % 5}}`)), LIMITS), null);
+  assertEquals(findLoop(rounds(50, (n) => round(n, `${n % 2}`, `${n}`)), LIMITS), null);
+});
+
+Deno.test("findLoop reads over what Codex writes above an output anew each time", () => {
+  const codex = (n: number, said = "ok"): InputItem[] => {
+    const head =
+      `Chunk ID: ${n}f\nWall time: 0.${n} seconds\nProcess exited with code 0\nOutput:\n`;
+    return round(n, "{}", head + said);
+  };
+  assertEquals(findLoop(rounds(5, (n) => codex(n)), LIMITS)?.reason, "max_identical");
+  assertEquals(findLoop(rounds(9, (n) => codex(n, `${n}`)), LIMITS), null);
+});
+
 Deno.test("findLoop is off at 0", () => {
   const same = (n: number): InputItem[] => round(n, "{}");
   assertEquals(findLoop(rounds(500, same), { maxRounds: 0, maxIdentical: 0 }), null);

@@ -1,0 +1,210 @@
+/**
+ * Files of environment variables (`.env`): read without being executed, changed without losing a line.
+ *
+ * ```ts
+ * import { maskSecret, parseEnvFile, setEnvVariable } from "@synth/task-app/env-file";
+ *
+ * const text = setEnvVariable("export PORT=1 # local\n", "PORT", "8114");
+ * parseEnvFile(text).get("PORT"); // "8114"
+ * maskSecret("sk_env_0123456789abcdef"); // "sk_...def"
+ * ```
+ *
+ * @module
+ */
+import { EXIT, SynthError } from "@synth/core";
+import { readTextFile, replacePrivateFile } from "@synth/core/platform";
+
+/** One assignment in a text. */
+interface Assignment {
+  readonly key: string;
+  readonly value: string;
+  /** Where the value with its quotes begins and ends. */
+  readonly start: number;
+  readonly end: number;
+}
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** The head of a line that assigns something. Sticky: it is tried at the start of a line. */
+const HEAD = /[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*/y;
+/** Values that need no quotes. */
+const PLAIN = /^[A-Za-z0-9_\-./:@+=]+$/;
+/** Shorter secrets are not shown at all: six characters would be too much of them. */
+const SHOWN_FROM = 16;
+
+/**
+ * Reads the variables. Blank lines, comments, `export`, one pair of quotes and comments behind a value are understood; quoted values may go over
+ * several lines; `\n`, `\r`, `\t`, `\"` and `\\` count between double quotes. Nothing is expanded. Of several assignments the last counts.
+ */
+export function parseEnvFile(text: string): Map<string, string> {
+  return new Map(assignments(text).map(({ key, value }) => [key, value]));
+}
+
+/**
+ * The text with this variable: every assignment of it gets the new value, keeping its indentation and `export`; without one a line is added.
+ *
+ * @throws {SynthError} `env_name_invalid`, `env_value_invalid`
+ */
+export function setEnvVariable(text: string, key: string, value: string): string {
+  if (!NAME.test(key)) {
+    throw new SynthError(`${JSON.stringify(key)} is no name of a variable`, {
+      code: "env_name_invalid",
+      exitCode: EXIT.usage,
+      hint: "Use letters, digits and _, and no digit first",
+    });
+  }
+  if (value.includes("\0")) {
+    throw new SynthError(`The value of ${key} holds a NUL character`, {
+      code: "env_value_invalid",
+      exitCode: EXIT.usage,
+    });
+  }
+  const quoted = quote(value);
+  const found = assignments(text).filter((one) => one.key === key);
+  if (found.length === 0) {
+    const newline = text.includes("\r\n") ? "\r\n" : "\n";
+    const gap = text === "" || text.endsWith("\n") ? "" : newline;
+    return `${text}${gap}${key}=${quoted}${newline}`;
+  }
+  let changed = "";
+  let copied = 0;
+  for (const { start, end } of found) {
+    changed += text.slice(copied, start) + quoted;
+    copied = end;
+  }
+  return changed + text.slice(copied);
+}
+
+/**
+ * Reads a file of variables.
+ *
+ * @throws {SynthError} `env_file_not_found`, exit code 3; `env_file_unreadable`
+ */
+export async function readEnvFile(path: string): Promise<Map<string, string>> {
+  const text = await read(path);
+  if (text !== undefined) return parseEnvFile(text);
+  throw new SynthError(`There is no file ${path}`, {
+    code: "env_file_not_found",
+    status: 404,
+    hint: "Check the path of the env file",
+  });
+}
+
+/**
+ * Sets a variable in a file, whole or not at all. A new file (and the directories above it) is its owner's alone; one that is there keeps its mode,
+ * and a link stays a link.
+ *
+ * @throws {SynthError} as {@linkcode setEnvVariable}, and `env_file_unreadable`, `env_file_unwritable`
+ */
+export async function writeEnvVariable(path: string, key: string, value: string): Promise<void> {
+  const old = await read(path);
+  const text = setEnvVariable(old ?? "", key, value);
+  try {
+    if (old === undefined) {
+      await Deno.mkdir(parentOf(path), { recursive: true });
+      return await replacePrivateFile(path, text);
+    }
+    const target = await Deno.realPath(path);
+    const { mode } = await Deno.stat(target);
+    await replacePrivateFile(target, text);
+    if (mode !== null && Deno.build.os !== "windows") await Deno.chmod(target, mode & 0o777);
+  } catch (cause) {
+    throw fault(path, "env_file_unwritable", "written", cause);
+  }
+}
+
+/** A secret as it may be shown: its first and last three characters, or `***`. */
+export function maskSecret(value: string): string {
+  return value.length < SHOWN_FROM ? "***" : `${value.slice(0, 3)}...${value.slice(-3)}`;
+}
+
+async function read(path: string): Promise<string | undefined> {
+  try {
+    return await readTextFile(path);
+  } catch (cause) {
+    throw fault(path, "env_file_unreadable", "read", cause);
+  }
+}
+
+function fault(path: string, code: string, what: string, cause: unknown): SynthError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new SynthError(`${path} cannot be ${what}: ${why}`, { code, cause });
+}
+
+function parentOf(path: string): string {
+  const parts = Deno.build.os === "windows" ? /[\\/][^\\/]*$/ : /\/[^/]*$/;
+  return parts.test(path) ? path.replace(parts, "") || "/" : ".";
+}
+
+/** Each character is looked at a few times at most. */
+function assignments(text: string): Assignment[] {
+  const found: Assignment[] = [];
+  let at = text.startsWith("\ufeff") ? 1 : 0;
+  while (at < text.length) {
+    HEAD.lastIndex = at;
+    const head = HEAD.exec(text);
+    if (head === null) {
+      at = lineEnd(text, at) + 1;
+      continue;
+    }
+    const start = at + head[0].length;
+    const { value, end } = readValue(text, start);
+    found.push({ key: head[1] ?? "", value, start, end });
+    at = lineEnd(text, end) + 1;
+  }
+  return found;
+}
+
+function readValue(text: string, start: number): { value: string; end: number } {
+  const mark = text.charAt(start);
+  if (mark === '"' || mark === "'") {
+    const close = closingQuote(text, start, mark);
+    if (close !== -1) {
+      const inner = text.slice(start + 1, close);
+      return { value: mark === '"' ? unescape(inner) : inner, end: close + 1 };
+    }
+  }
+  let end = lineEnd(text, start);
+  if (text.charAt(end - 1) === "\r") end--;
+  for (let at = start; at < end; at++) {
+    const before = at === start ? " " : text.charAt(at - 1);
+    if (text.charAt(at) === "#" && (before === " " || before === "\t")) end = at;
+  }
+  const value = text.slice(start, end).trimEnd();
+  return { value, end: start + value.length };
+}
+
+/** What stands behind a closing quote has to be a comment or nothing: else the quote belongs to the value. */
+function closingQuote(text: string, start: number, mark: string): number {
+  for (let at = start + 1; at < text.length; at++) {
+    if (mark === '"' && text.charAt(at) === "\\") at++;
+    else if (text.charAt(at) === mark) {
+      const rest = text.slice(at + 1, lineEnd(text, at)).trim();
+      return rest === "" || rest.startsWith("#") ? at : -1;
+    }
+  }
+  return -1;
+}
+
+function unescape(text: string): string {
+  return text.replace(/\\(u[0-9a-fA-F]{4}|.)/g, (whole, mark: string) => {
+    if (mark === "n") return "\n";
+    if (mark === "r") return "\r";
+    if (mark === "t") return "\t";
+    if (mark === "b") return "\b";
+    if (mark === "f") return "\f";
+    if (mark === '"' || mark === "\\") return mark;
+    return mark.length === 5 ? String.fromCharCode(parseInt(mark.slice(1), 16)) : whole;
+  });
+}
+
+function quote(value: string): string {
+  if (PLAIN.test(value)) return value;
+  // Between double quotes a shell that sources the file would expand these.
+  if (/[$`\\!]/.test(value) && !/['\r\n]/.test(value)) return `'${value}'`;
+  return JSON.stringify(value);
+}
+
+function lineEnd(text: string, at: number): number {
+  const end = text.indexOf("\n", at);
+  return end === -1 ? text.length : end;
+}
