@@ -24,6 +24,7 @@ export type {
   TaskAppMode,
 } from "./options.ts";
 export {
+  type ConfigLookup,
   FACTORY_EXPORTS,
   findTaskApp,
   type LoadedTaskApp,
