@@ -3,11 +3,14 @@ import type { Clock } from "@synth/core";
 import type { KeyStore } from "@synth/core/auth";
 import type { DocumentStore } from "@synth/core/storage";
 import type { Sealer } from "./bridge/seal.ts";
+import type { RateLimiter } from "./keys/rate_limiter.ts";
+import type { GatewayMetrics } from "./metrics/gateway_metrics.ts";
 import type { StateStore } from "./options.ts";
 import type { PriceBook } from "./pricing/price_book.ts";
 import type { Admission } from "./sessions/admission.ts";
 import type { SessionLedger } from "./sessions/ledger/ledger.ts";
 import type { ResponseStore } from "./responses/response_store.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { UpstreamClient } from "./upstreams/client.ts";
 
 /** The long-lived parts of a gateway. */
@@ -25,6 +28,13 @@ export interface Services {
   /** As the options gave it. */
   readonly documents: DocumentStore | null;
   readonly version: string;
+  /** What is counted; `metrics.snapshot()` has it for people. */
+  readonly metrics: GatewayMetrics;
+  readonly telemetry: Telemetry;
+  /** The rate limits of keys. A turn that comes by another way than a route of the scope `infer` asks it itself. */
+  readonly rates: RateLimiter;
+  /** Whether the gateway stops. */
+  draining(): boolean;
   /** Reads the configuration again. Throws `SynthError` when it is bad. */
   reload(): Promise<void>;
 }

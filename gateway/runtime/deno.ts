@@ -25,7 +25,10 @@ export function serveGateway(
   gateway: Gateway,
   options: { hostname: string; port: number },
 ): ServedGateway {
-  const server = Deno.serve({ ...options, onListen() {} }, (request) => gateway.fetch(request));
+  const server = Deno.serve(
+    { ...options, onListen() {} },
+    (request, info) => gateway.fetch(request, { peer: () => hostOf(info.remoteAddr) }),
+  );
   const { hostname, port } = server.addr;
   return {
     url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
@@ -36,4 +39,8 @@ export function serveGateway(
       await within(systemClock, 2000, server.shutdown());
     },
   };
+}
+
+function hostOf(address: Deno.Addr): string | null {
+  return "hostname" in address ? address.hostname : null;
 }

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { type Clock, type Logger, newId, SynthError } from "@synth/core";
+import { type Clock, type Json, type Logger, newId, SynthError } from "@synth/core";
 import type { SessionsConfig } from "@synth/core/config";
 import { ceilingRates, costOf, FREE, type Price, type TokenUsage } from "../pricing/price.ts";
 import type { PriceBook } from "../pricing/price_book.ts";
 import type { Admission, AdmissionRequest, Admitted, Settlement } from "./admission.ts";
+import type { AdmissionObserver, StoreOperation } from "./admission_observer.ts";
 import { attachmentOf } from "./attach.ts";
 import { budgetHeaders } from "./budget_headers.ts";
 import { boundInput } from "./input_bound.ts";
@@ -19,11 +20,12 @@ import type {
   ReserveInput,
   ReserveRate,
   SessionLedger,
+  Settled,
   UsageDetail,
 } from "./ledger/ledger.ts";
 import { MAX_REQUEST_AMOUNT, MAX_REQUEST_TOKENS } from "./ledger/ledger.ts";
 import { type Lease, metered, unmetered } from "./lease.ts";
-import { amounts } from "./limits.ts";
+import { amounts, type Metric, type ScopeKind } from "./limits.ts";
 import { onLimitOf } from "./on_limit.ts";
 import { type ModelTerms, outputTerms, termsOf } from "./model_terms.ts";
 import type { PrefixHasher } from "./prefix_hash.ts";
@@ -39,6 +41,8 @@ export interface LedgerAdmissionOptions {
   readonly hasher: PrefixHasher;
   readonly clock: Clock;
   readonly log: Logger;
+  /** @default {nobody is told} */
+  readonly observer?: AdmissionObserver;
 }
 
 /** What the gateway remembers of a lease until it is settled. */
@@ -51,6 +55,11 @@ interface Held {
   readonly times: number;
   /** Names the input, for the session's memory. */
   readonly hash: string;
+  /** The model's key in the configuration. */
+  readonly model: string;
+  /** Of the request's log line. */
+  readonly fields: Record<string, Json> | undefined;
+  open: boolean;
 }
 
 /** Milliseconds that the books stay open for a lease after its request's deadline. */
@@ -111,8 +120,7 @@ export class LedgerAdmission implements Admission {
       reasoningTokens: tokens.reasoning,
       estimated,
     };
-    const { ledger } = this.#options;
-    const settled = await this.#again(() =>
+    const settled = await this.#ending(held, "settle", (ledger) =>
       ledger.settle({
         lease: held.ref,
         actual: amounts({
@@ -125,9 +133,9 @@ export class LedgerAdmission implements Admission {
         remember: usage.inputReported && input > 0 && input <= MAX_REQUEST_TOKENS
           ? [{ hash: held.hash, tokens: input }]
           : [],
-      })
-    );
+      }));
     this.#held.delete(lease);
+    this.#settled(held, settled, tokens);
     if (Object.values(settled.overrun).some((value) => value > 0n)) {
       this.#options.log.warn("budget overrun", {
         lease: held.ref.leaseId,
@@ -141,26 +149,77 @@ export class LedgerAdmission implements Admission {
   async charge(lease: Lease): Promise<void> {
     const held = this.#held.get(lease);
     if (held === undefined) return;
-    await this.#options.ledger.settle({
-      lease: held.ref,
-      actual: "held",
-      detail: {
-        inputTokens: held.inputTokens,
-        cachedTokens: 0,
-        outputTokens: held.outputTokens * held.times,
-        reasoningTokens: 0,
-        estimated: true,
-      },
-      remember: [],
-    });
+    const input = held.inputTokens;
+    const output = held.outputTokens * held.times;
+    const settled = await this.#timed("settle", (ledger) =>
+      ledger.settle({
+        lease: held.ref,
+        actual: "held",
+        detail: {
+          inputTokens: input,
+          cachedTokens: 0,
+          outputTokens: output,
+          reasoningTokens: 0,
+          estimated: true,
+        },
+        remember: [],
+      }));
     this.#held.delete(lease);
+    this.#close(held);
+    this.#settled(held, settled, { input, cached: 0, cacheWrite: 0, output, reasoning: 0 });
   }
 
   async release(lease: Lease): Promise<void> {
     const held = this.#held.get(lease);
     if (held === undefined) return;
-    await this.#again(() => this.#options.ledger.release(held.ref));
+    await this.#ending(held, "release", (ledger) => ledger.release(held.ref));
     this.#held.delete(lease);
+  }
+
+  /** Ends a lease in the ledger. Should that fail, it ends by its time. */
+  async #ending<T>(
+    held: Held,
+    operation: StoreOperation,
+    step: (ledger: SessionLedger) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.#again(() => this.#timed(operation, step));
+    } finally {
+      this.#close(held);
+    }
+  }
+
+  #close(held: Held): void {
+    if (!held.open) return;
+    held.open = false;
+    this.#options.observer?.leaseClosed();
+  }
+
+  /** Tells what a lease came to, once. */
+  #settled({ model, fields }: Held, settled: Settled, tokens: TokenUsage): void {
+    if (settled.already) return;
+    const { cost } = settled.actual;
+    if (fields !== undefined) {
+      fields["cost_nano_usd"] = Number(fields["cost_nano_usd"] ?? 0) + Number(cost);
+    }
+    this.#options.observer?.settled(model, tokens, cost, settled.overrun);
+  }
+
+  async #timed<T>(
+    operation: StoreOperation,
+    step: (ledger: SessionLedger) => Promise<T>,
+  ): Promise<T> {
+    const { ledger, observer, clock } = this.#options;
+    if (observer === undefined) return await step(ledger);
+    const from = clock.monotonic();
+    let failed = true;
+    try {
+      const result = await step(ledger);
+      failed = false;
+      return result;
+    } finally {
+      observer.storeTook(operation, clock.monotonic() - from, failed);
+    }
   }
 
   async #session(request: AdmissionRequest): Promise<Attach> {
@@ -179,7 +238,7 @@ export class LedgerAdmission implements Admission {
   }
 
   async #reserve(request: AdmissionRequest, session: Attach): Promise<Admitted> {
-    const { clock, ledger, hasher } = this.#options;
+    const { clock, hasher, observer } = this.#options;
     const config = this.#options.config();
     const terms = termsOf(request.model, this.#options.prices, clock.now());
     const price = terms.price ?? (config.on_unknown_price === "allow" ? FREE : null);
@@ -213,10 +272,11 @@ export class LedgerAdmission implements Admission {
     };
     let outcome: Grant | Refusal;
     try {
-      outcome = await ledger.reserve(input);
+      const reserve = (ledger: SessionLedger): Promise<Grant | Refusal> => ledger.reserve(input);
+      outcome = await this.#timed("reserve", reserve);
       if (!outcome.granted && outcome.reason === "reserved") {
         await clock.sleep(WAIT_FOR_OTHERS_MS);
-        outcome = await ledger.reserve(input);
+        outcome = await this.#timed("reserve", reserve);
       }
     } catch (error) {
       // Where requests go out without the books, a lease that was granted unheard pays for this one when it expires.
@@ -225,6 +285,8 @@ export class LedgerAdmission implements Admission {
       }
       throw error;
     }
+    note(request.fields, input.leaseId, outcome);
+    if (!outcome.granted) observer?.budgetRefused(...refusedBy(outcome));
     if (!outcome.granted) throw await this.#refused(outcome, request, bounded.unmeterable);
     const granted = outcome.outputTokens;
     const lease = metered(input.leaseId, cap(outcome, request, terms), times);
@@ -236,7 +298,11 @@ export class LedgerAdmission implements Admission {
       outputTokens: granted ?? output.wanted,
       times,
       hash: bounded.hash,
+      model: request.model.key,
+      fields: request.fields,
+      open: true,
     });
+    observer?.leaseOpened();
     return { lease, headers: budgetHeaders(outcome, request.client.kind, clock.now()) };
   }
 
@@ -304,6 +370,22 @@ export class LedgerAdmission implements Admission {
       return { lease, headers: { "x-synth-budget-warning": "unmetered" } };
     }
   }
+}
+
+function note(
+  fields: Record<string, Json> | undefined,
+  leaseId: string,
+  outcome: Grant | Refusal,
+): void {
+  if (fields === undefined) return;
+  const session = outcome.granted ? outcome.lease.sessionId : outcome.sessionId;
+  if (session !== null) fields["session"] = session;
+  if (outcome.granted) fields["lease"] = leaseId;
+}
+
+function refusedBy(refusal: Refusal): [ScopeKind, Metric | null, string] {
+  if (!("limit" in refusal)) return ["session", null, refusal.reason];
+  return [refusal.limit.scope, refusal.limit.metric, refusal.reason];
 }
 
 /** The output to charge: as it was reported, what was not at its bound, and never less than a total that was named leaves for it. */
