@@ -2,6 +2,11 @@
 import { Hono } from "hono";
 import type { Scope } from "@synth/core/auth";
 import { chatCompletions } from "./chat/chat_completions.ts";
+import { dashboardAsset } from "./dashboard/assets.ts";
+import { dashboardPage } from "./dashboard/dashboard_page.tsx";
+import { endSessionForm } from "./dashboard/end_session.ts";
+import { dashboardEvents } from "./dashboard/events.ts";
+import { signIn, signOut } from "./dashboard/sign_in.ts";
 import { health } from "./http/health.ts";
 import type { RequestContext } from "./http/request_context.ts";
 import { reload } from "./http/reload.ts";
@@ -146,6 +151,13 @@ export const ROUTES: readonly Route[] = [
   },
   { method: "GET", paths: ["/openapi.json"], scope: null, handler: openApi },
   { method: "GET", paths: ["/docs"], scope: null, handler: docsPage },
+  // The dashboard: its cookie says who is there, since a browser sends no key.
+  { method: "GET", paths: ["/dashboard"], scope: null, handler: dashboardPage },
+  { method: "GET", paths: ["/dashboard/events"], scope: null, handler: dashboardEvents },
+  { method: "GET", paths: ["/dashboard/assets/:name"], scope: null, handler: dashboardAsset },
+  { method: "POST", paths: ["/dashboard/session"], scope: null, handler: signIn },
+  { method: "POST", paths: ["/dashboard/sign-out"], scope: null, handler: signOut },
+  { method: "POST", paths: ["/dashboard/end-session"], scope: null, handler: endSessionForm },
   { method: "POST", paths: ["/admin/reload"], scope: "admin", handler: reload },
 ];
 

@@ -4,6 +4,7 @@ import type { SynthConfig } from "@synth/core/config";
 import { hasDeno } from "@synth/core/platform";
 import { createApp, type Route } from "./app.ts";
 import { CoarseClock } from "./coarse_clock.ts";
+import { Dashboard } from "./dashboard/dashboard.ts";
 import { authenticate } from "./http/authenticate.ts";
 import { admitPage, preflight } from "./http/cors.ts";
 import { logFinished, refusal } from "./http/finished.ts";
@@ -81,6 +82,16 @@ class RunningGateway implements Gateway {
       responses: options.documents === undefined || options.sealer === undefined
         ? null
         : new ResponseStore(options.documents, options.sealer),
+      dashboard: new Dashboard({
+        clock,
+        authenticator: options.authenticator,
+        documents: options.documents ?? null,
+        ledger: options.ledger ?? null,
+        keys: options.keys ?? null,
+        taskApps: null,
+        inFlight: this.#inFlight,
+        shared: hasDeno(),
+      }),
       version: VERSION,
       metrics,
       rates,
@@ -133,6 +144,7 @@ class RunningGateway implements Gateway {
   async drain(graceMs?: number): Promise<void> {
     const { clock } = this.#services;
     this.#draining = true;
+    this.#services.dashboard.close();
     const grace = graceMs ?? this.#snapshot.config.gateway.shutdown_grace_s * 1000;
     if (!await within(clock, grace, this.#inFlight.idle())) {
       this.#log.warn("grace time is over, ending requests", { active: this.#inFlight.size });

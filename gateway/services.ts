@@ -3,6 +3,7 @@ import type { Clock } from "@synth/core";
 import type { KeyStore } from "@synth/core/auth";
 import type { DocumentStore } from "@synth/core/storage";
 import type { Sealer } from "./bridge/seal.ts";
+import type { Dashboard } from "./dashboard/dashboard.ts";
 import type { RateLimiter } from "./keys/rate_limiter.ts";
 import type { GatewayMetrics } from "./metrics/gateway_metrics.ts";
 import type { StateStore } from "./options.ts";
@@ -27,6 +28,7 @@ export interface Services {
   readonly responses: ResponseStore | null;
   /** As the options gave it. */
   readonly documents: DocumentStore | null;
+  readonly dashboard: Dashboard;
   readonly version: string;
   /** What is counted; `metrics.snapshot()` has it for people. */
   readonly metrics: GatewayMetrics;

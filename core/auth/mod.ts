@@ -15,7 +15,7 @@
  * @module
  */
 export * from "./authenticator.ts";
-export { hashKey, hasKeyShape, newKey } from "./key.ts";
+export { equalHashes, hashKey, hasKeyShape, newKey } from "./key.ts";
 export type { KeyRecord } from "./key_record.ts";
 export * from "./key_store.ts";
 export * from "./principal.ts";

@@ -13,6 +13,11 @@ export class InFlight {
     return this.#open.size;
   }
 
+  /** Each of them. */
+  open(): Iterable<RequestContext> {
+    return this.#open;
+  }
+
   add(context: RequestContext): void {
     this.#open.add(context);
   }

@@ -26,10 +26,8 @@ import { openUpstream, watchClient } from "../upstreams/open_upstream.ts";
 import { budgetMessage } from "./budget_message.ts";
 import { failedStream } from "./failed_stream.ts";
 import { withoutHostedTools } from "./hosted_tools.ts";
-import { loadHistory } from "./load_history.ts";
+import { type History, loadHistory } from "./load_history.ts";
 import { admissionRequest, type Asked, planFor, planHeaders } from "./plan_for.ts";
-import { newResponseId } from "./response_ids.ts";
-import type { StoredResponse } from "./response_store.ts";
 import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
 import { inputItems } from "./stored_input.ts";
 import { notStoring, type Storing, storing } from "./storing.ts";
@@ -44,8 +42,8 @@ export async function createResponse(
 
 /** What a response is made with beside its request, when it is not made by `POST /responses`. */
 export interface RespondOptions {
-  /** The response that `previous_response_id` names, loaded. */
-  readonly parent?: StoredResponse;
+  /** What `previous_response_id` names, loaded. */
+  readonly history?: History;
   /** The headers that choose the session. @default {the request's} */
   readonly headers?: Headers;
   readonly responseId?: string;
@@ -63,9 +61,8 @@ export async function respond(
   // A model that is passed through refuses what would need a history, and its refusal is the answer.
   const history = model.upstream.api === "responses"
     ? null
-    : await loadHistory(body, services.responses, org, options.parent);
-  const responseId = options.responseId ?? newResponseId(body.store ?? true);
-  const stored = storing(context, services, body, history, responseId);
+    : options.history ?? await loadHistory(body, services.responses, org);
+  const stored = storing(context, services, body, history, options.responseId);
   const answerTo = (asked: Asked): Promise<Answered> => {
     return answerOf(context, services, asked, model, stored, options.headers);
   };
@@ -223,7 +220,10 @@ async function answer(
       await stored.keep(response, opened.headers["x-synth-session-id"] ?? null);
     },
   });
-  if (plan.loop) context.fields["loop_guard"] = plan.loop.reason;
+  if (plan.loop) {
+    context.fields["loop_guard"] = plan.loop.reason;
+    context.fields["loop_rounds"] = plan.loop.rounds;
+  }
   if (!request.stream) {
     const made = await whole(turn, translation, context, headers);
     return made instanceof Response ? made : failed(made);

@@ -24,8 +24,9 @@ import type {
   UsageDetail,
 } from "./ledger/ledger.ts";
 import { MAX_REQUEST_AMOUNT, MAX_REQUEST_TOKENS } from "./ledger/ledger.ts";
+import { isUnavailable, LedgerCalls, note, refusedBy } from "./ledger_calls.ts";
 import { type Lease, metered, unmetered } from "./lease.ts";
-import { amounts, type Metric, type ScopeKind } from "./limits.ts";
+import { amounts } from "./limits.ts";
 import { onLimitOf } from "./on_limit.ts";
 import { type ModelTerms, outputTerms, termsOf } from "./model_terms.ts";
 import type { PrefixHasher } from "./prefix_hash.ts";
@@ -64,18 +65,18 @@ interface Held {
 
 /** Milliseconds that the books stay open for a lease after its request's deadline. */
 const LEASE_GRACE_MS = 60_000;
-/** Milliseconds between the attempts to settle while the store is away. Together less than an edge keeps a promise for. */
-const RETRY_MS: readonly number[] = [250, 1000, 4000];
 /** Milliseconds that a request waits at most for other requests' leases. */
 const WAIT_FOR_OTHERS_MS = 2000;
 
 /** The admission of a gateway with budgets. */
 export class LedgerAdmission implements Admission {
   readonly #options: LedgerAdmissionOptions;
+  readonly #calls: LedgerCalls;
   readonly #held: WeakMap<Lease, Held> = new WeakMap();
 
   constructor(options: LedgerAdmissionOptions) {
     this.#options = options;
+    this.#calls = new LedgerCalls(options);
   }
 
   async admit(request: AdmissionRequest): Promise<Admitted> {
@@ -151,7 +152,7 @@ export class LedgerAdmission implements Admission {
     if (held === undefined) return;
     const input = held.inputTokens;
     const output = held.outputTokens * held.times;
-    const settled = await this.#timed("settle", (ledger) =>
+    const settled = await this.#calls.timed("settle", (ledger) =>
       ledger.settle({
         lease: held.ref,
         actual: "held",
@@ -183,7 +184,7 @@ export class LedgerAdmission implements Admission {
     step: (ledger: SessionLedger) => Promise<T>,
   ): Promise<T> {
     try {
-      return await this.#again(() => this.#timed(operation, step));
+      return await this.#calls.again(operation, step);
     } finally {
       this.#close(held);
     }
@@ -203,23 +204,6 @@ export class LedgerAdmission implements Admission {
       fields["cost_nano_usd"] = Number(fields["cost_nano_usd"] ?? 0) + Number(cost);
     }
     this.#options.observer?.settled(model, tokens, cost, settled.overrun);
-  }
-
-  async #timed<T>(
-    operation: StoreOperation,
-    step: (ledger: SessionLedger) => Promise<T>,
-  ): Promise<T> {
-    const { ledger, observer, clock } = this.#options;
-    if (observer === undefined) return await step(ledger);
-    const from = clock.monotonic();
-    let failed = true;
-    try {
-      const result = await step(ledger);
-      failed = false;
-      return result;
-    } finally {
-      observer.storeTook(operation, clock.monotonic() - from, failed);
-    }
   }
 
   async #session(request: AdmissionRequest): Promise<Attach> {
@@ -273,10 +257,10 @@ export class LedgerAdmission implements Admission {
     let outcome: Grant | Refusal;
     try {
       const reserve = (ledger: SessionLedger): Promise<Grant | Refusal> => ledger.reserve(input);
-      outcome = await this.#timed("reserve", reserve);
+      outcome = await this.#calls.timed("reserve", reserve);
       if (!outcome.granted && outcome.reason === "reserved") {
         await clock.sleep(WAIT_FOR_OTHERS_MS);
-        outcome = await this.#timed("reserve", reserve);
+        outcome = await this.#calls.timed("reserve", reserve);
       }
     } catch (error) {
       // Where requests go out without the books, a lease that was granted unheard pays for this one when it expires.
@@ -339,23 +323,10 @@ export class LedgerAdmission implements Admission {
       if (outcome.granted) await ledger.release(outcome.lease);
     };
     try {
-      await this.#again(step);
+      await this.#calls.again("release", step);
     } catch (error) {
       this.#options.log.warn("a lease could not be given back", { lease: leaseId, error });
     }
-  }
-
-  /** Does what can be repeated until the store takes it: what was spent must not be lost to a hiccup. */
-  async #again<T>(step: () => Promise<T>): Promise<T> {
-    for (const delayMs of RETRY_MS) {
-      try {
-        return await step();
-      } catch (error) {
-        if (!isUnavailable(error) || isClosed(error)) throw error;
-        await this.#options.clock.sleep(delayMs);
-      }
-    }
-    return await step();
   }
 
   /** Without its books the gateway spends nothing, unless the operator has said otherwise. */
@@ -372,22 +343,6 @@ export class LedgerAdmission implements Admission {
   }
 }
 
-function note(
-  fields: Record<string, Json> | undefined,
-  leaseId: string,
-  outcome: Grant | Refusal,
-): void {
-  if (fields === undefined) return;
-  const session = outcome.granted ? outcome.lease.sessionId : outcome.sessionId;
-  if (session !== null) fields["session"] = session;
-  if (outcome.granted) fields["lease"] = leaseId;
-}
-
-function refusedBy(refusal: Refusal): [ScopeKind, Metric | null, string] {
-  if (!("limit" in refusal)) return ["session", null, refusal.reason];
-  return [refusal.limit.scope, refusal.limit.metric, refusal.reason];
-}
-
 /** The output to charge: as it was reported, what was not at its bound, and never less than a total that was named leaves for it. */
 function outputOf(
   usage: Settlement["usage"],
@@ -401,15 +356,6 @@ function outputOf(
   const uncounted = usage.outputReported ? uncountedBytes : outputBytes;
   const output = counted + Math.min(Math.max(0, granted - counted), uncounted);
   return Math.max(output, (usage.statedTotal ?? 0) - input);
-}
-
-function isUnavailable(error: unknown): error is SynthError {
-  return error instanceof SynthError && error.code === "store_unavailable";
-}
-
-/** By ourselves: it will not come back. */
-function isClosed(error: SynthError): boolean {
-  return error.details["reason"] === "closed";
 }
 
 function budgetStoreUnavailable(cause: unknown): SynthError {

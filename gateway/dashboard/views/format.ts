@@ -1,0 +1,42 @@
+/** Numbers, times and strangers' names as people read them. @module */
+import { formatUsd } from "@synth/core";
+import type { Metric } from "../../sessions/limits.ts";
+
+const NAME_LENGTH = 80;
+/** Control characters, line ends, and what turns the direction of text or takes no room. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** An amount in its unit: `$0.0012`, `12,345`, `1.5 h`. */
+export function amountText(metric: Metric, value: bigint): string {
+  if (metric === "cost") return formatUsd(value);
+  if (metric !== "gpu_time") return countText(value);
+  return `${Number((Number(value) / 3_600_000).toFixed(4))} h`;
+}
+
+/** A number with its thousands apart. */
+export function countText(value: bigint | number): string {
+  return String(value).replace(/\B(?=(?:\d{3})+$)/g, ",");
+}
+
+/** `2026-11-22 12:00:05`, UTC. */
+export function timeText(at: number): string {
+  return new Date(at).toISOString().slice(0, 19).replace("T", " ");
+}
+
+/**
+ * A name that someone else chose, for one line: nothing that moves other text about, and not too long. Escaping is the renderer's.
+ */
+export function nameText(name: string): string {
+  const plain = name.replace(UNSEEN, "\u{FFFD}");
+  const letters = [...plain.slice(0, NAME_LENGTH * 4)];
+  return letters.length <= NAME_LENGTH
+    ? plain
+    : `${letters.slice(0, NAME_LENGTH - 1).join("")}\u2026`;
+}
+
+/** Share of a whole in percent, 0 to 100, to a tenth. */
+export function percent(part: bigint, whole: bigint): number {
+  if (part <= 0n) return 0;
+  if (whole <= 0n || part >= whole) return 100;
+  return Number(part * 1000n / whole) / 10;
+}
