@@ -16,6 +16,8 @@ import { completionsCommand } from "./commands/complete.ts";
 import { configRoutes } from "./commands/config.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { keysRoutes } from "./commands/keys.ts";
+import { scanCommand } from "./commands/scan.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { sessionRoutes } from "./commands/session.ts";
 import { setupCommand } from "./commands/setup.ts";
 import { stateRoutes } from "./commands/state.ts";
@@ -29,6 +31,8 @@ const root = buildRouteMap<string, CliContext>({
     up: upCommand,
     codex: codexCommand,
     opencode: opencodeCommand,
+    serve: serveCommand,
+    scan: scanCommand,
     session: sessionRoutes,
     status: statusRoutes,
     balance: balanceCommand,

@@ -27,7 +27,7 @@ import { openApi } from "./openapi/openapi.ts";
 import { createResponse } from "./responses/create_response.ts";
 import { compactResponse } from "./responses/compact_response.ts";
 import { countInputTokens } from "./responses/count_input_tokens.ts";
-import { responsesSocket } from "./responses/responses_socket.ts";
+import { responsesSocket } from "./responses/socket/responses_socket.ts";
 import {
   cancelResponse,
   deleteResponse,
@@ -35,6 +35,7 @@ import {
   listInputItems,
 } from "./responses/stored_responses.ts";
 import { submitToolOutputs } from "./responses/submit_tool_outputs.ts";
+import { announceTaskApp, getTaskApp, listTaskApps, removeTaskApp } from "./registry/task_apps.ts";
 import type { FetchInfo } from "./options.ts";
 import type { Services } from "./services.ts";
 import { createSession } from "./sessions/api/create_session.ts";
@@ -75,13 +76,15 @@ const LEASE = `${SESSION}/leases/:lease`;
 const KEYS = "/api/v1/keys";
 const KEY = `${KEYS}/:id`;
 const ORG = "/api/v1/orgs/self";
+const TASK_APPS = "/api/v1/registry/task-apps";
+const TASK_APP = `${TASK_APPS}/:id`;
 /** A trace id may stand before the last segments. */
 const TRACE = ":trace{(?:trace|cid|eval)_[A-Za-z0-9._-]+}";
 
 /** The table. */
 export const ROUTES: readonly Route[] = [
   { method: "POST", paths: traced("/responses"), scope: "infer", handler: createResponse },
-  { method: "GET", paths: traced("/responses"), scope: null, handler: responsesSocket },
+  { method: "GET", paths: traced("/responses"), scope: "infer", handler: responsesSocket },
   {
     method: "POST",
     paths: traced("/responses/input_tokens"),
@@ -140,6 +143,10 @@ export const ROUTES: readonly Route[] = [
   { method: "PUT", paths: [`${ORG}/limits`], scope: "admin", handler: putOrgLimits },
   { method: "POST", paths: [`${ORG}/limits`], scope: "admin", handler: addOrgLimit },
   { method: "POST", paths: [`${ORG}/limits/increase`], scope: "admin", handler: raiseOrgLimit },
+  { method: "GET", paths: [TASK_APPS], scope: "sessions", handler: listTaskApps },
+  { method: "GET", paths: [TASK_APP], scope: "sessions", handler: getTaskApp },
+  { method: "PUT", paths: [TASK_APP], scope: "sessions", handler: announceTaskApp },
+  { method: "DELETE", paths: [TASK_APP], scope: "sessions", handler: removeTaskApp },
   { method: "GET", paths: ["/health"], scope: null, handler: health, whileDraining: true },
   {
     method: "GET",

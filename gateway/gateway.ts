@@ -16,7 +16,9 @@ import { GatewayMetrics } from "./metrics/gateway_metrics.ts";
 import { isLocalCaller } from "./metrics/local_caller.ts";
 import type { FetchInfo, Gateway, GatewayOptions } from "./options.ts";
 import { priceBook } from "./pricing/price_book.ts";
+import { TaskAppRegistry } from "./registry/task_app_registry.ts";
 import { ResponseStore } from "./responses/response_store.ts";
+import { OpenSockets } from "./responses/socket/open_sockets.ts";
 import type { Services } from "./services.ts";
 import { type Admission, UnmeteredAdmission } from "./sessions/admission.ts";
 import { LeaseSweeper } from "./sessions/lease_sweeper.ts";
@@ -32,6 +34,8 @@ import { within } from "./within.ts";
 
 /** Milliseconds that requests get to say goodbye once the grace time of a drain is over. */
 const GOODBYE_MS = 5000;
+/** Milliseconds that clients of WebSockets get to take the last frames. */
+const LAST_FRAMES_MS = 2000;
 
 /**
  * Opens a gateway.
@@ -82,13 +86,16 @@ class RunningGateway implements Gateway {
       responses: options.documents === undefined || options.sealer === undefined
         ? null
         : new ResponseStore(options.documents, options.sealer),
+      sockets: new OpenSockets(clock),
       dashboard: new Dashboard({
         clock,
         authenticator: options.authenticator,
         documents: options.documents ?? null,
         ledger: options.ledger ?? null,
         keys: options.keys ?? null,
-        taskApps: null,
+        taskApps: options.documents === undefined
+          ? null
+          : new TaskAppRegistry(options.documents, clock),
         inFlight: this.#inFlight,
         shared: hasDeno(),
       }),
@@ -98,6 +105,7 @@ class RunningGateway implements Gateway {
       telemetry: new Telemetry(),
       draining: () => this.#draining,
       reload: () => this.reload(),
+      run: (route, request, info) => this.#run(route, request, {}, info),
     };
     this.#sweeper = options.ledger === undefined
       ? null
@@ -143,7 +151,9 @@ class RunningGateway implements Gateway {
 
   async drain(graceMs?: number): Promise<void> {
     const { clock } = this.#services;
+    const { sockets } = this.#services;
     this.#draining = true;
+    sockets.drain();
     this.#services.dashboard.close();
     const grace = graceMs ?? this.#snapshot.config.gateway.shutdown_grace_s * 1000;
     if (!await within(clock, grace, this.#inFlight.idle())) {
@@ -152,6 +162,7 @@ class RunningGateway implements Gateway {
       await within(clock, GOODBYE_MS, this.#inFlight.idle());
     }
     await within(clock, GOODBYE_MS, this.#inFlight.settled());
+    await within(clock, LAST_FRAMES_MS, sockets.closed());
     await this.#options.transport.close();
     await this.#options.ledger?.close();
     await this.#options.store?.close();
@@ -170,6 +181,7 @@ class RunningGateway implements Gateway {
       params,
       snapshot: this.#snapshot,
       clock,
+      info,
       waitUntil: info.waitUntil ?? ((promise) => this.#inFlight.keep(promise)),
       onFinish: (done) => {
         // Before the request counts as done: a drain waits for what is kept.

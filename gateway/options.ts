@@ -57,8 +57,22 @@ export interface GatewayOptions {
   readonly sealer?: Sealer;
 }
 
+/** A request that became a WebSocket. */
+export interface UpgradedRequest {
+  /** What the runtime must be given as the answer. */
+  readonly response: Response;
+  /** The server's end. Where the runtime has no `bufferedAmount`, what a client leaves lying is not bounded by us. */
+  readonly socket: WebSocket;
+}
+
 /** How a request came in. */
 export interface FetchInfo {
+  /**
+   * Makes a WebSocket of a request that asks for one. Throws when the handshake is not valid.
+   *
+   * @default {WebSockets are declined with 426}
+   */
+  readonly upgrade?: (request: Request) => UpgradedRequest;
   /** Keeps the isolate alive until the promise settles. Absent: the gateway keeps it, and {@linkcode Gateway.drain} awaits it. */
   readonly waitUntil?: (promise: Promise<unknown>) => void;
   /**

@@ -3,14 +3,16 @@ import type { Clock } from "@synth/core";
 import type { KeyStore } from "@synth/core/auth";
 import type { DocumentStore } from "@synth/core/storage";
 import type { Sealer } from "./bridge/seal.ts";
+import type { Route } from "./app.ts";
 import type { Dashboard } from "./dashboard/dashboard.ts";
 import type { RateLimiter } from "./keys/rate_limiter.ts";
 import type { GatewayMetrics } from "./metrics/gateway_metrics.ts";
-import type { StateStore } from "./options.ts";
+import type { FetchInfo, StateStore } from "./options.ts";
 import type { PriceBook } from "./pricing/price_book.ts";
 import type { Admission } from "./sessions/admission.ts";
 import type { SessionLedger } from "./sessions/ledger/ledger.ts";
 import type { ResponseStore } from "./responses/response_store.ts";
+import type { OpenSockets } from "./responses/socket/open_sockets.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { UpstreamClient } from "./upstreams/client.ts";
 
@@ -28,6 +30,8 @@ export interface Services {
   readonly responses: ResponseStore | null;
   /** As the options gave it. */
   readonly documents: DocumentStore | null;
+  /** The WebSockets that are open. */
+  readonly sockets: OpenSockets;
   readonly dashboard: Dashboard;
   readonly version: string;
   /** What is counted; `metrics.snapshot()` has it for people. */
@@ -39,4 +43,6 @@ export interface Services {
   draining(): boolean;
   /** Reads the configuration again. Throws `SynthError` when it is bad. */
   reload(): Promise<void>;
+  /** Runs a handler as a request of its own: authentication, drain, errors and the log line like those of any other. Never rejects. */
+  run(route: Route, request: Request, info: FetchInfo): Promise<Response>;
 }

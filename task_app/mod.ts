@@ -26,6 +26,7 @@
  *
  * @module
  */
+export * from "./announce.ts";
 export * from "./app_info.ts";
 export * from "./client.ts";
 export * from "./contract/mod.ts";

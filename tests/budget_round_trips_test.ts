@@ -3,6 +3,7 @@ import { assertEquals } from "@std/assert";
 import { Authenticator, KeyStore } from "@synth/core/auth";
 import { RedisDocumentStore } from "@synth/core/storage";
 import { UpstashTransport } from "@synth/core/storage/upstash";
+import { createSealer, generateSealKey, parseSealKeys } from "../gateway/bridge/seal.ts";
 import { RedisLedger } from "../gateway/sessions/ledger/ledger_redis.ts";
 import { hard, openIn, startBudgetGateway } from "./support/budget_in_process.ts";
 import { startBillingUpstream } from "./support/budget_upstream.ts";
@@ -66,4 +67,42 @@ Deno.test("a request takes one round trip before the upstream and one after, two
     assertEquals(await measure(gateway, body), [1, 1], "auto-attached");
     assertEquals(await measure(gateway, body, { "x-no-session": "true" }), [1, 1]);
   }
+});
+
+Deno.test("going on from a stored response takes one round trip more before the upstream, at any turn", async () => {
+  await using redis = await startRedis();
+  await using proxy = await startUpstashProxy(redis.url);
+  const transport = new UpstashTransport({ url: proxy.url, token: proxy.token });
+  let before = -1;
+  await using upstream = await startBillingUpstream({
+    wanted: () => {
+      before = proxy.roundTrips;
+      return 20;
+    },
+  });
+  await using gateway = await startBudgetGateway({
+    baseUrl: upstream.baseUrl,
+    ledger: new RedisLedger(transport),
+    clock: new ImpatientClock(),
+    documents: new RedisDocumentStore(transport),
+    sealer: createSealer(parseSealKeys(generateSealKey("k"))),
+  });
+  const counts: [number, number][] = [];
+  let previous: string | undefined;
+  for (let turn = 0; turn < 12; turn++) {
+    const start = proxy.roundTrips;
+    const headers = { "x-no-session": "true" };
+    const asked = {
+      ...HELLO,
+      ...(previous === undefined ? {} : { previous_response_id: previous }),
+    };
+    const answer = await gateway.ask(asked, headers);
+    const body = await answer.json();
+    assertEquals(answer.status, 200, JSON.stringify(body));
+    await gateway.settled();
+    previous = body.id;
+    counts.push([before - start, proxy.roundTrips - before]);
+  }
+  // The scripts have travelled, and leases that nobody settled were looked for. Behind the answer it is settled and stored.
+  for (const count of counts.slice(4)) assertEquals(count, [2, 2]);
 });

@@ -243,3 +243,23 @@ Deno.test("chat relay counts reasoning in whichever field it is", async () => {
     assert(book[1]!.endsWith(" 6"), book.join());
   }
 });
+
+Deno.test("chat refuses the id of a file, whose account is that of all orgs, and takes the file", async () => {
+  await using upstream = await startUpstream({ reply: () => stream(text("Hi"), finish("stop")) });
+  await using it = await startGateway({ baseUrl: upstream.baseUrl });
+  const ask = (file: Rec) => {
+    const content = [{ type: "text", text: "Read" }, { type: "file", file }];
+    return it.post(PATH, { ...CHAT, messages: [{ role: "user", content }] });
+  };
+  const refused = await ask({ file_id: "file-1" });
+  const { error } = await refused.json();
+  assertEquals([refused.status, error.code, error.param], [
+    400,
+    "unsupported_parameter",
+    "messages[0].content[1]",
+  ]);
+  assertEquals(upstream.requests.length, 0);
+  const taken = await ask({ filename: "a.pdf", file_data: "data:application/pdf;base64,AA" });
+  assertEquals(taken.status, 200);
+  await taken.body?.cancel();
+});

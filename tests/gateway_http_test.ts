@@ -11,6 +11,7 @@ import {
 import { serveGateway } from "@synth/gateway/deno";
 import { ROUTES } from "../gateway/app.ts";
 import { sendRaw } from "./support/raw_client.ts";
+import { httpError } from "./support/chat_replies.ts";
 import { startUpstream } from "./support/scripted_upstream.ts";
 import { eventsOf, startGateway, TEST_KEY } from "./support/test_gateway.ts";
 
@@ -106,7 +107,10 @@ Deno.test("gateway answers 404 and 405 in the shape of errors", async () => {
       ["/health", "DELETE", "GET"],
     ] as const
   ) {
-    const response = await it.gateway.fetch(new Request(`http://gateway.test${path}`, { method }));
+    // Where a WebSocket can be asked for, the key comes first.
+    const headers = { "x-api-key": TEST_KEY };
+    const request = new Request(`http://gateway.test${path}`, { method, headers });
+    const response = await it.gateway.fetch(request);
     assertEquals(response.status, 405, `${method} ${path}`);
     assertEquals(response.headers.get("allow"), allow);
     assertEquals((await errorOf(response)).code, "method_not_allowed");
@@ -114,18 +118,28 @@ Deno.test("gateway answers 404 and 405 in the shape of errors", async () => {
 });
 
 Deno.test("gateway declines WebSockets with 426 over a real socket", async () => {
-  await using it = await startGateway();
+  await using it = await startGateway({ settings: { websockets_per_key: 0 } });
   const server = serveGateway(it.gateway, { hostname: "127.0.0.1", port: 0 });
   for (const prefix of PREFIXES) {
     const answer = await sendRaw(
       server.port,
       `GET ${prefix}/responses HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+        `X-API-Key: ${TEST_KEY}\r\n\r\n`,
     );
     assertEquals(answer.status, 426);
     assertStringIncludes(answer.body, "upgrade_required");
   }
   await server.stop();
+});
+
+Deno.test("gateway declines WebSockets with 426 where its runtime has none", async () => {
+  await using it = await startGateway();
+  const headers = { "x-api-key": TEST_KEY, upgrade: "websocket" };
+  const request = new Request("http://gateway.test/v1/responses", { headers });
+  const response = await it.gateway.fetch(request);
+  assertEquals(response.status, 426);
+  assertEquals((await errorOf(response)).code, "upgrade_required");
 });
 
 Deno.test("gateway says how it is without a key", async () => {
@@ -165,7 +179,7 @@ Deno.test("gateway describes every route and serves a page for it", async () => 
   const routed = ROUTES.map(({ method, paths }) =>
     `${method} ${(paths[0] ?? "").replace(/:(\w+)(?:\{[^/]*\})?/g, "{$1}")}`
   );
-  const hidden = ["GET /v1/responses", "GET /openapi.json", "GET /docs"];
+  const hidden = ["GET /openapi.json", "GET /docs"];
   const forPeople = (route: string): boolean => route.includes(" /dashboard");
   assertEquals(
     described.sort(),
@@ -295,14 +309,18 @@ Deno.test("gateway gives up a body that never comes to its end", async () => {
   const clock = new FakeClock();
   await using it = await startGateway({ clock });
   const cancelled = Promise.withResolvers<void>();
+  const reading = { ...Promise.withResolvers<void>(), begun: false };
   const body = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(new TextEncoder().encode('{"model":')),
+    pull(controller) {
+      if (reading.begun) return reading.resolve();
+      reading.begun = true;
+      controller.enqueue(new TextEncoder().encode('{"model":'));
+    },
     cancel: () => cancelled.resolve(),
-  });
+  }, { highWaterMark: 0 });
   const answer = it.post("/v1/responses", null, { body });
-  while (it.gateway.active === 0) await clock.tick(0);
-  // The time limit begins when the body is read.
-  await clock.tick(0);
+  await reading.promise;
+  // A time limit may be noticed 100 ms late.
   await clock.tick(60_100);
   const response = await answer;
   assertEquals(response.status, 408);
@@ -325,7 +343,7 @@ Deno.test("gateway answers in time when a declared body stalls", async () => {
 });
 
 Deno.test("gateway takes a sane request id of the client to its answers, errors, log and upstream", async () => {
-  await using upstream = await startUpstream({ reply: () => ({ status: 400, body: "{}" }) });
+  await using upstream = await startUpstream({ reply: () => httpError(400, "No") });
   await using it = await startGateway({ baseUrl: upstream.baseUrl });
   const headers = { "x-request-id": "theirs-1", "x-client-request-id": "conversation-1" };
   const response = await it.post("/v1/responses", { ...HELLO, model: "up-x" }, { headers });

@@ -1,5 +1,5 @@
 /** A Responses client on an upstream that speaks the Responses API. */
-import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertMatch, assertStringIncludes } from "@std/assert";
 import { createSealer, generateSealKey, parseSealKeys } from "../gateway/bridge/seal.ts";
 import { httpError, json } from "./support/chat_replies.ts";
 import type { RawReply, Step } from "./support/raw_http.ts";
@@ -80,7 +80,14 @@ function checkStream(events: Rec[]): Rec {
   return last.response as Rec;
 }
 
-Deno.test("pass-through streams events as they are but for the model, bytewise too", async () => {
+/** What of a response object is not the upstream's: nothing is stored here, or there. */
+function renamed(response: unknown): Rec {
+  const { id } = response as Rec;
+  assertMatch(String(id), /^resp_[0-9a-vx]{32}$/);
+  return { id, model: "renamed", store: false, previous_response_id: null };
+}
+
+Deno.test("pass-through streams events as they are but for the model and the response's id, bytewise too", async () => {
   const events = eventsOfResponse(ITEMS);
   for (const bytewise of [false, true]) {
     const { raw, book } = await ask({ ...responsesStream(events), bytewise }, { stream: true });
@@ -89,7 +96,7 @@ Deno.test("pass-through streams events as they are but for the model, bytewise t
     const expected = events.map((event) =>
       event.response === undefined
         ? event
-        : { ...event, response: { ...event.response as Rec, model: "renamed" } }
+        : { ...event, response: { ...event.response as Rec, ...renamed(got[0]!.response) } }
     );
     assertEquals(got, expected);
     assertStringIncludes(raw, "gAAAA-sealed+/=");
@@ -101,14 +108,15 @@ Deno.test("pass-through gives a whole response under the client's model name", a
   const body = eventsOfResponse(ITEMS).at(-1)!.response as Rec;
   const { status, raw, book } = await ask(json(200, body));
   assertEquals(status, 200, raw);
-  assertEquals(JSON.parse(raw), { ...body, model: "renamed" });
+  assertEquals(JSON.parse(raw), { ...body, ...renamed(JSON.parse(raw)) });
   assert(book[1]!.startsWith("settle lease1 11+7 "), book.join());
 });
 
 Deno.test("pass-through makes a stream of a whole body", async () => {
   const body = eventsOfResponse(ITEMS).at(-1)!.response as Rec;
   const { raw, book } = await ask(json(200, body), { stream: true });
-  assertEquals(checkStream(parseSseText(raw)), { ...body, model: "renamed" });
+  const last = checkStream(parseSseText(raw));
+  assertEquals(last, { ...body, ...renamed(last) });
   assert(book[1]!.startsWith("settle lease1 11+7 "), book.join());
 });
 
@@ -236,11 +244,8 @@ Deno.test("pass-through refuses ids of what an upstream keeps, whose account is 
   const reference = { type: "item_reference", id: "msg_1" };
   const user = { role: "user", content: "a" };
   const refused: [Rec, string][] = [
-    [{ previous_response_id: "resp_1" }, "previous_response_id"],
     [{ conversation: "conv_1" }, "conversation"],
     [{ conversation: { id: "conv_1" } }, "conversation"],
-    [{ input: [user, reference] }, "input[1]"],
-    [{ input: [{ ...user, id: "msg_1" }, reference] }, "input[1]"],
     [{ prompt: { id: "pmpt_1" } }, "prompt"],
     [
       { input: [{ role: "user", content: [{ type: "input_file", file_id: "file_1" }] }] },
@@ -260,6 +265,17 @@ Deno.test("pass-through refuses ids of what an upstream keeps, whose account is 
       assertEquals(told, [400, "unsupported_parameter", param]);
       assertEquals([got.book, got.sent], [[], undefined]);
     }
+  }
+  // Those of responses and items are looked up here, and never there.
+  const unknown: [Rec, string][] = [
+    [{ previous_response_id: "resp_1" }, "previous_response_not_found previous_response_id"],
+    [{ input: [user, reference] }, "item_not_found input[1]"],
+  ];
+  for (const [body, told] of unknown) {
+    const got = await ask(responsesStream([]), body);
+    const { error } = JSON.parse(got.raw);
+    assertEquals([got.status, `${error.code} ${error.param}`], [400, told]);
+    assertEquals([got.book, got.sent], [[], undefined]);
   }
   const untyped = await ask(responsesStream([]), { input: [{ id: "msg_1" }] });
   assertEquals([untyped.status, untyped.sent], [400, undefined]);

@@ -1,10 +1,16 @@
 /** Responses that are remembered: chains, branches, expiry, other orgs, deletion, items, limits, failures; on both stores. */
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { finish, frame, role, sse, stream, text, usage } from "./support/chat_replies.ts";
-import { newResponseId } from "../gateway/responses/response_ids.ts";
+import { nextResponseId, placeOf } from "../gateway/responses/response_ids.ts";
 import { startRedis } from "./support/redis_server.ts";
 import type { Rec } from "./support/response_shape.ts";
-import { checked, type StoredBench, storedBench, type StoreKind } from "./support/stored_bench.ts";
+import {
+  checked,
+  STORE_KINDS,
+  type StoredBench,
+  storedBench,
+  type StoreKind,
+} from "./support/stored_bench.ts";
 
 const redis = await startRedis();
 Deno.test.afterAll(async () => await redis[Symbol.asyncDispose]());
@@ -18,7 +24,7 @@ function on(
   test: (bench: StoredBench, kind: StoreKind) => Promise<void>,
   settings: Rec = {},
 ): void {
-  for (const kind of ["SQLite", "Redis"] as const) {
+  for (const kind of STORE_KINDS) {
     Deno.test(`stored responses ${criterion} (${kind})`, async () => {
       await using bench = await storedBench(kind, redis, settings);
       await test(bench, kind);
@@ -45,18 +51,45 @@ on("form a chain of three turns, streamed and whole, and branch", async (bench) 
   assertEquals(sent(), ["system: be bad", ...whole, "user: R3"]);
 });
 
-on("cost one write, one read more to go on, and two from the third turn", async (bench) => {
+on("cost one write, and one read more to go on, however long the chain", async (bench) => {
   const { upstream, create, store } = bench;
-  upstream.enqueue(say("A"), say("B"), say("C"), say("D"));
-  let id: unknown;
   const calls: string[][] = [];
-  for (let n = 0; n < 3; n++) {
+  let id: unknown;
+  for (let n = 0; n < 5; n++) {
+    upstream.enqueue(say("A"));
     id = (await create({ input: "Q", previous_response_id: id })).id;
     calls.push(store.calls.splice(0));
   }
-  assertEquals(calls, [["put"], ["getMany 1", "put"], ["getMany 1", "getMany 1", "put"]]);
+  // The slots of the chain, and the place beside the last one.
+  const reads = ["getMany 2", "getMany 3", "getMany 4", "getMany 5"];
+  assertEquals(calls, [["put"], ...reads.map((read) => [read, "put"])]);
+  upstream.enqueue(say("D"));
   await create({ input: "Q", store: false });
   assertEquals(store.calls, []);
+});
+
+on("cost one read more in branches of branches, and two beyond the fourth", async (bench) => {
+  const { upstream, create, store, sent } = bench;
+  const turn = async (input: string, previous?: unknown): Promise<unknown> => {
+    upstream.enqueue(say(`a-${input}`));
+    return (await create({ input, previous_response_id: previous })).id;
+  };
+  const reads = () => store.calls.splice(0).filter((call) => call.startsWith("getMany")).length;
+  let fork = await turn("root");
+  const words = ["user: root", "assistant: a-root"];
+  for (let depth = 1; depth <= 6; depth++) {
+    // The first takes the slot, so that what the second begins is a branch.
+    await turn("other", fork);
+    fork = await turn(`fork${depth}`, fork);
+    words.push(`user: fork${depth}`, `assistant: a-fork${depth}`);
+    reads();
+    const next = await turn(`next${depth}`, fork);
+    assertEquals(sent(), [...words, `user: next${depth}`]);
+    assertEquals(reads(), depth <= 5 ? 1 : 2, `depth ${depth}`);
+    fork = next;
+    words.push(`user: next${depth}`, `assistant: a-next${depth}`);
+    assert(String(fork).length < 200);
+  }
 });
 
 on("are there before the terminal event is", async (bench) => {
@@ -198,7 +231,9 @@ on("expire", async (bench, kind) => {
     assertEquals((await send(`GET /v1/responses/${id}`)).status, 404);
     return;
   }
-  const keys = (await redis.cli("--scan", "--pattern", `*${id}*`)).split("\n");
+  const keys = (await redis.cli("--scan", "--pattern", `*${placeOf(String(id))!.slot}*`)).split(
+    "\n",
+  );
   const ttls = await Promise.all(keys.map((key) => redis.cli("PTTL", key)));
   assert(ttls.some((ttl) => Number(ttl) > 3_500_000 && Number(ttl) <= 3_600_000), ttls.join());
 }, { responses_retention_hours: 1 });
@@ -275,32 +310,39 @@ on("that failed cannot be gone on from; those that are incomplete can", async (b
   assertEquals(sent(), ["user: Q", "assistant: half", "user: go on"]);
 });
 
-on("are walked in reads linear in their chain: 1,000 turns", async (bench) => {
+on("are linear in their chain, and one read: 1,000 turns", async (bench) => {
   const { upstream, create, store, sent, org } = bench;
   upstream.enqueue(say("A"));
   const root = await create({ input: "Q0" });
-  let [last] = await bench.responses.load(org, [String(root.id)]);
-  const reads = new Map<number, number>();
+  const found = (await bench.responses.load(org, [String(root.id)]))[0]!;
+  assert(typeof found !== "string");
+  let last = found.stored;
+  const read: number[] = [];
+  store.bytes = 0;
+  const written: number[] = [];
   for (let n = 1; n <= 1000; n++) {
-    const before = last!;
-    const id = newResponseId(true);
+    const previous = last.response.id;
+    const id = nextResponseId(previous, true, false);
     // As a turn stores it, without the turn.
-    const ancestors = before.ancestors.length < 128
-      ? [...before.ancestors, before.response.id]
-      : [before.response.id];
-    last = { ...before, ancestors, response: { ...before.response, id } };
+    last = { ...last, response: { ...last.response, id, previous_response_id: previous } };
     await bench.responses.save(org, last, { ttlMs: 3_600_000, maxBytes: 65_536 });
     if (![250, 500, 1000].includes(n)) continue;
+    written.push(store.bytes);
     store.calls.length = 0;
     upstream.enqueue(say("A"));
-    const made = await create({ input: `Q${n}`, previous_response_id: id });
+    store.bytesRead = 0;
+    await create({ input: `Q${n}`, previous_response_id: id, store: false });
     assertEquals(sent().length, 2 * (n + 1) + 1);
-    reads.set(n, store.calls.length);
-    const [kept] = await bench.responses.load(org, [String(made.id)]);
-    assert(kept!.ancestors.length <= 128);
-    assertEquals(kept!.ancestors.at(-1), id);
+    assertEquals(store.calls, [`getMany ${n + 2}`]);
+    read.push(store.bytesRead);
   }
-  assertEquals([...reads.values()], [4, 6, 10]);
+  // Twice the turns are twice the bytes, written and read, within a twentieth.
+  for (const [part, half] of [[1, 0], [2, 1]] as const) {
+    for (const bytes of [written, read]) {
+      const ratio = bytes[part]! / bytes[half]!;
+      assert(ratio > 1.9 && ratio < 2.1, `${bytes}`);
+    }
+  }
 });
 
 on("lie unreadable in the store", async (bench) => {
@@ -308,11 +350,12 @@ on("lie unreadable in the store", async (bench) => {
   upstream.enqueue(say("the secret answer"));
   const { id } = await create({ input: "the secret question" });
   const documents = bench.store;
-  const document = await documents.get(org, "responses", String(id));
+  const slot = placeOf(String(id))!.slot!;
+  const document = await documents.get(org, "responses", slot);
   const lies = JSON.stringify(document);
   assert(lies.includes("gwr1.k.") && !lies.includes("secret"));
   assert(!it.lines.join().includes("secret"));
-  // In another's place, or spoilt, it is not there.
+  // In another's place, or spoilt, it is not there, and said to be unreadable.
   const other = `resp_${"0".repeat(32)}`;
   await documents.put(org, "responses", other, document!.value);
   assertEquals((await bench.send(`GET /v1/responses/${other}`)).status, 404);

@@ -4,7 +4,7 @@ import { call, finish, httpError, role, stream, text, usage } from "./support/ch
 import { checkEvents, finalResponse } from "./support/response_invariants.ts";
 import { startRedis } from "./support/redis_server.ts";
 import type { Rec } from "./support/response_shape.ts";
-import { checked, type StoredBench, storedBench } from "./support/stored_bench.ts";
+import { checked, STORE_KINDS, type StoredBench, storedBench } from "./support/stored_bench.ts";
 import { parseSseText } from "./support/sse_text.ts";
 
 const redis = await startRedis();
@@ -27,7 +27,7 @@ function calls(...names: string[]): ReturnType<typeof stream> {
 }
 
 function on(criterion: string, test: (bench: StoredBench) => Promise<void>): void {
-  for (const kind of ["SQLite", "Redis"] as const) {
+  for (const kind of STORE_KINDS) {
     Deno.test(`submit_tool_outputs ${criterion} (${kind})`, async () => {
       await using bench = await storedBench(kind, redis);
       await test(bench);

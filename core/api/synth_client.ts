@@ -3,6 +3,7 @@ import { ApiCaller, type PageQuery, type SynthClientOptions } from "./api_caller
 import { type Health, HealthSchema } from "./health_schema.ts";
 import { KeysClient } from "./keys_client.ts";
 import { type ModelList, ModelListSchema, type ModelObject, ModelSchema } from "./model_schema.ts";
+import { RegistryClient } from "./registry_client.ts";
 import { SessionsClient } from "./sessions_client.ts";
 import {
   type Me,
@@ -43,12 +44,15 @@ export class SynthClient {
   readonly sessions: SessionsClient;
   /** Keys, and the limits of keys and of the org. */
   readonly keys: KeysClient;
+  /** Task apps that announced themselves. */
+  readonly registry: RegistryClient;
   readonly #api: ApiCaller;
 
   constructor(options: SynthClientOptions) {
     this.#api = new ApiCaller(options);
     this.sessions = new SessionsClient(this.#api);
     this.keys = new KeysClient(this.#api);
+    this.registry = new RegistryClient(this.#api);
   }
 
   /** Whether the gateway and its store work. A degraded gateway answers too. */

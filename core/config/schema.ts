@@ -45,6 +45,7 @@ const gateway = z.strictObject({
   requests_per_minute: z.int().min(0).max(1_000_000).nullable().default(null),
   max_streams: z.int().min(0).max(100_000).nullable().default(null),
   shutdown_grace_s: z.number().min(0).max(86_400).default(30),
+  websockets_per_key: z.int().min(0).max(10_000).default(32),
   responses_retention_hours: z.number().positive().max(87_600).default(720),
   responses_max_bytes: z.int().min(1024).max(8_388_608).default(8_388_608),
   loop_max_rounds: loopLimit.default(200),

@@ -28,6 +28,8 @@ export interface GatewayConfig {
   readonly max_streams: number | null;
   /** How long open streams may finish after SIGTERM, in seconds. @default {30} */
   readonly shutdown_grace_s: number;
+  /** WebSockets that one key may have open on one gateway at a time; 0: none are served. @default {32} */
+  readonly websockets_per_key: number;
   /** How long responses with `store: true` are kept, in hours. @default {720} */
   readonly responses_retention_hours: number;
   /** Largest stored response, in bytes as it is stored (a third more than its JSON). @default {8388608} */

@@ -22,8 +22,8 @@ import type {
 } from "./document_store.ts";
 import type { RedisPort, RedisReply } from "./redis.ts";
 
-/** Documents that are fetched in one round trip. */
-const FETCH = 100;
+/** Documents that are fetched in one round trip; for more there are several at once. */
+const FETCH = 1024;
 const FIELDS = ["e", "v", "i", "c", "u", "x", "s"] as const;
 
 /** Options of {@linkcode RedisDocumentStore}. */
@@ -183,17 +183,15 @@ export class RedisDocumentStore implements DocumentStore {
     collection: string,
     ids: readonly string[],
   ): Promise<(Found | null)[]> {
-    const found: (Found | null)[] = [];
+    const parts: Promise<readonly RedisReply[]>[] = [];
     for (let start = 0; start < ids.length; start += FETCH) {
-      const some = ids.slice(start, start + FETCH);
-      const replies = await this.#redis.pipeline(
-        some.map((id) => ["HMGET", documentKey(org, collection, id), ...FIELDS]),
-      );
-      for (const [i, id] of some.entries()) {
-        found.push(readHash(org, collection, id, replies[i] ?? null));
-      }
+      parts.push(this.#redis.pipeline(
+        ids.slice(start, start + FETCH)
+          .map((id) => ["HMGET", documentKey(org, collection, id), ...FIELDS]),
+      ));
     }
-    return found;
+    const replies = (await Promise.all(parts)).flat();
+    return ids.map((id, i) => readHash(org, collection, id, replies[i] ?? null));
   }
 }
 

@@ -20,6 +20,7 @@ import { budgetChat } from "./budget_chat.ts";
 import { wholeChat } from "./chat_whole.ts";
 import { ChatRelay } from "./chat_relay.ts";
 import { chatSize } from "./chat_size.ts";
+import { refuseFileIds } from "./refuse_file_ids.ts";
 import { reverseChat } from "./reverse_chat.ts";
 
 /** Answers a Chat request, streamed or whole. */
@@ -50,6 +51,7 @@ async function passOn(
   model: ResolvedModel,
   last: boolean,
 ): Promise<Response | FailedAttempt<Response>> {
+  refuseFileIds(body.messages);
   const request = admissionRequest(body, model, context);
   const { gateway } = context.snapshot.config;
   const opened = await openUpstream(context, services, request, (lease) => {

@@ -11,7 +11,8 @@ import {
 } from "../bridge/chat_chunk.ts";
 import type { ResponseError } from "../bridge/response_object.ts";
 import { chatUsage } from "../bridge/reverse/chat_words.ts";
-import { type Ending, endingOf, serverError } from "../bridge/stream/terminal.ts";
+import { Malformed } from "../bridge/stream/malformed.ts";
+import { type Ending, endingOf } from "../bridge/stream/terminal.ts";
 import type { TurnEnd } from "../bridge/stream/machine.ts";
 import { type TurnUsage, UsageMeter } from "../bridge/stream/usage.ts";
 import { utf8Length } from "../bridge/stream/utf8_length.ts";
@@ -33,8 +34,6 @@ export interface ChatRelayOptions {
 }
 
 const encoder = new TextEncoder();
-/** More values that are no chunk than this are no accident. */
-const MAX_MALFORMED = 100;
 /** What every chunk of an answer repeats. */
 const HEAD = ["id", "object", "created", "model", "system_fingerprint"] as const;
 
@@ -43,12 +42,12 @@ export class ChatRelay implements Translation {
   readonly #options: ChatRelayOptions;
   readonly #meter: UsageMeter = new UsageMeter();
   readonly #ends: ChoiceEnds;
+  readonly #malformed: Malformed = new Malformed();
   /** The members that its chunks have in common, for those that are ours. */
   #head: Fields = { object: "chat.completion.chunk" };
   #pending = "";
   #outputBytes = 0;
   #reasoningBytes = 0;
-  #malformed = 0;
   #usageShown = false;
   #outcome = "failed";
   #error: ResponseError | null = null;
@@ -168,8 +167,8 @@ export class ChatRelay implements Translation {
   }
 
   #malformedChunk(): void {
-    if (++this.#malformed <= MAX_MALFORMED) return;
-    this.#fail(serverError("The upstream sent something that is no stream"));
+    const error = this.#malformed.add();
+    if (error !== null) this.#fail(error);
   }
 
   #fail(error: ResponseError): void {

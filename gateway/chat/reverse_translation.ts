@@ -1,10 +1,12 @@
 /** Responses events to a Chat answer, as a turn needs it. @module */
 import { type Json, newId } from "@synth/core";
 import { encodeSseComment, encodeSseData, SSE_DONE } from "@synth/core/sse";
+import { asFields } from "../bridge/chat_chunk.ts";
 import type { ResponseError } from "../bridge/response_object.ts";
 import { type ChatDelta, ChatMachine, type ChatSink } from "../bridge/reverse/chat_machine.ts";
 import { ChatMessageBuilder } from "../bridge/reverse/chat_message.ts";
 import { chatUsage } from "../bridge/reverse/chat_words.ts";
+import { Malformed } from "../bridge/stream/malformed.ts";
 import type { TurnEnd } from "../bridge/stream/machine.ts";
 import type { TurnUsage } from "../bridge/stream/usage.ts";
 import type { Translation } from "../turn/translation.ts";
@@ -32,6 +34,7 @@ export class ReverseTranslation implements Translation, ChatSink {
   readonly #id: string = newId("chatcmpl-");
   readonly #machine: ChatMachine;
   readonly #message: ChatMessageBuilder | null;
+  readonly #malformed: Malformed = new Malformed();
   #pending = "";
   #error: ResponseError | null = null;
   #finish: string | null = null;
@@ -91,14 +94,16 @@ export class ReverseTranslation implements Translation, ChatSink {
   start(): void {}
 
   event(data: string): void {
-    let event: unknown;
+    let event: unknown = null;
     try {
       event = JSON.parse(data);
     } catch {
       // What is no event says nothing; without a terminal one the answer fails.
-      return;
     }
-    this.#machine.event(event);
+    if (asFields(event) !== null) return this.#machine.event(event);
+    const error = this.#malformed.add();
+    if (error === null) return;
+    this.#machine.finish({ reason: "error", error, now: this.#options.createdAt });
   }
 
   finish(end: TurnEnd): void;

@@ -14,7 +14,7 @@ const HEARTBEAT_MS = 15_000;
 /** Milliseconds after which a feed ends and the page opens another. */
 const LIFE_MS = 10 * 60_000;
 /** In Workers every read counts against what one request may ask for. */
-const LIFE_EDGE_MS = 60_000;
+const LIFE_EDGE_MS = 45_000;
 /** Milliseconds that the browser waits before it connects again. */
 const RETRY_MS = 2000;
 

@@ -84,7 +84,7 @@ export class OrgReader {
       : new Coalesced({ ...every, intervalMs: SLOW_MS, read: (org) => readKeys(keys, org) });
     this.#taskApps = taskApps === null ? null : new Coalesced({
       ...every,
-      intervalMs: SPEND_MS,
+      intervalMs: shared ? SPEND_MS : SLOW_MS,
       read: (org) => taskApps.list(org),
     });
   }

@@ -32,7 +32,7 @@ export function preflight(
   });
 }
 
-/** Lets a listed page read the answer with all its headers. Cookies are never asked for: there are none. */
+/** Lets a listed page read the answer with all its headers. Cookies are never let through: those of the dashboard are for its own pages. */
 export function admitPage(request: Request, response: Response, origins: readonly string[]): void {
   if (origins.length === 0) return;
   const { headers } = response;
@@ -42,6 +42,11 @@ export function admitPage(request: Request, response: Response, origins: readonl
   const names = [...headers.keys(), "x-request-id"].filter((name) => name.startsWith("x-"));
   headers.set("access-control-allow-origin", origin);
   headers.set("access-control-expose-headers", [...new Set([...names, "retry-after"])].join(", "));
+}
+
+/** Whether a page that is not listed asks: where a browser does not keep it from reading the answer, as with WebSockets, we must. */
+export function isForeignPage(request: Request, origins: readonly string[]): boolean {
+  return request.headers.has("origin") && allowedOrigin(request, origins) === null;
 }
 
 function allowedOrigin(request: Request, origins: readonly string[]): string | null {

@@ -1,6 +1,7 @@
 /** What every handler is given: the request, its id, the snapshot it runs on, and what its log line will say. @module */
 import { type Clock, type Json, newId, type SynthError } from "@synth/core";
 import type { Principal } from "@synth/core/auth";
+import type { FetchInfo } from "../options.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { ModelSpan } from "../telemetry/telemetry.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
@@ -19,6 +20,8 @@ export interface RequestContextOptions {
   readonly onFinish: (context: RequestContext) => void;
   /** Keeps a promise that outlives the answer. */
   readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** How the request came in. @default {{}} */
+  readonly info?: FetchInfo;
 }
 
 /** One request on its way through the gateway. */
@@ -38,6 +41,7 @@ export class RequestContext {
   /** Members of the log line; never a secret, never content. */
   readonly fields: Record<string, Json> = {};
   readonly waitUntil: (promise: Promise<unknown>) => void;
+  readonly info: FetchInfo;
   /** The model whose upstream was called last. */
   model: ResolvedModel | null = null;
   /** The call of a model that is traced or measured. */
@@ -63,6 +67,7 @@ export class RequestContext {
     this.snapshot = snapshot;
     this.clock = clock;
     this.waitUntil = options.waitUntil;
+    this.info = options.info ?? {};
     this.#onFinish = options.onFinish;
     this.startedAt = clock.monotonic();
     this.#stopDeadline = () => {};

@@ -61,6 +61,20 @@ export function openApiDocument(version: string): JsonObject {
   };
 }
 
+function webSocket(): JsonObject {
+  const operation = protectedRoute({
+    summary: "Create responses over a WebSocket",
+    description: "With `Upgrade: websocket`. Each text frame is a ResponsesRequest with `type: " +
+      '"response.create"`; each event of its stream comes back as one frame, an error as ' +
+      '`{"type":"error","status":...,"error":{...}}`. 426 where WebSockets are not served.',
+  }, {});
+  const { 200: _, ...refusals } = operation["responses"] as JsonObject;
+  return {
+    ...operation,
+    responses: { 101: { description: "The connection is open" }, ...refusals },
+  };
+}
+
 function paths(): JsonObject {
   const events = { "text/event-stream": { schema: { type: "string" } } };
   const any = { "application/json": { schema: { type: "object" } } };
@@ -71,6 +85,7 @@ function paths(): JsonObject {
         description: `OpenAI's Responses API, on models that speak Chat Completions. ${ALIASES}`,
         requestBody: { required: true, content: jsonOf("ResponsesRequest") },
       }, { description: "The response, or its events", content: { ...any, ...events } }),
+      get: webSocket(),
     },
     "/v1/chat/completions": {
       post: protectedRoute({

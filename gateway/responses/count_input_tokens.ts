@@ -5,6 +5,7 @@ import { readJson } from "../http/read_json.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
 import { loadHistory } from "./load_history.ts";
+import { returnedItems } from "./passed_input.ts";
 import { planFor } from "./plan_for.ts";
 
 /** What text comes to, on average. */
@@ -24,9 +25,8 @@ export async function countInputTokens(
   const body = parseResponsesRequest(await readJson(context));
   const model = context.snapshot.models.resolve(body.model, 400);
   const { org } = context.principal;
-  const history = model.upstream.api === "responses"
-    ? null
-    : await loadHistory(body, services.responses, org);
+  const returned = model.upstream.api === "responses" ? returnedItems(body) : [];
+  const history = await loadHistory(body, services.responses, org, returned);
   const { plan } = planFor({ body, history }, model, context, services);
   const { images = 0, files = 0, audio = 0 } = plan.media ?? {};
   const tokens = Math.ceil(plan.inputBytes / BYTES_PER_TOKEN) +

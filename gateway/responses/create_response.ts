@@ -5,6 +5,7 @@ import { clientTraits } from "../bridge/client_traits.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
 import { withoutOldestTurns } from "../bridge/request/oldest_turns.ts";
 import { withMaxOutput } from "../bridge/request/plan_turn.ts";
+import type { OwnIds } from "../bridge/reverse/own_ids.ts";
 import { ResponseRelay } from "../bridge/reverse/response_relay.ts";
 import { capped, type ResponsesBody } from "../bridge/reverse/responses_body.ts";
 import { streamErrorOf } from "../bridge/upstream_error.ts";
@@ -27,10 +28,16 @@ import { budgetMessage } from "./budget_message.ts";
 import { failedStream } from "./failed_stream.ts";
 import { withoutHostedTools } from "./hosted_tools.ts";
 import { type History, loadHistory } from "./load_history.ts";
+import { refusesSeals, SEALS } from "./pass_response.ts";
+import { returnedItems } from "./passed_input.ts";
 import { admissionRequest, type Asked, planFor, planHeaders } from "./plan_for.ts";
 import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
+import { historyFrom, type LocalItems } from "./socket/local_response.ts";
+import { type MadeResponse, orRemembered } from "./socket/made_response.ts";
 import { inputItems } from "./stored_input.ts";
-import { notStoring, type Storing, storing } from "./storing.ts";
+import { noteUnsealed, ownIds, relayedResponse, sealsReasoning } from "./relayed_response.ts";
+import { type Storing, storing } from "./storing.ts";
+import { warmUp } from "./warm_up.ts";
 
 /** Answers a request for a response, streamed or whole. */
 export async function createResponse(
@@ -47,6 +54,14 @@ export interface RespondOptions {
   /** The headers that choose the session. @default {the request's} */
   readonly headers?: Headers;
   readonly responseId?: string;
+  /** See {@linkcode Asked.summarise}. */
+  readonly summarise?: boolean;
+  /** What `previous_response_id` stands for, where that is stored nowhere. */
+  readonly local?: LocalItems;
+  /** Without it nothing is generated: the response holds its input, for a later one to go on from. @default {true} */
+  readonly generate?: boolean;
+  /** Is given a response that nobody stores, before its last event goes out, with what was loaded of its chain. */
+  readonly onUnstored?: (response: MadeResponse, history: History | null) => void;
 }
 
 /** Makes a response. */
@@ -58,15 +73,19 @@ export async function respond(
 ): Promise<Response> {
   const model = context.snapshot.models.resolve(body.model, 400);
   const { org } = context.principal;
-  // A model that is passed through refuses what would need a history, and its refusal is the answer.
-  const history = model.upstream.api === "responses"
-    ? null
-    : options.history ?? await loadHistory(body, services.responses, org);
-  const stored = storing(context, services, body, history, options.responseId);
+  const returned = model.upstream.api === "responses" ? returnedItems(body) : [];
+  const { local, onUnstored } = options;
+  const named = local === undefined ? body : { ...body, previous_response_id: null };
+  const loaded = options.history ?? await loadHistory(named, services.responses, org, returned);
+  const history = local === undefined ? loaded : historyFrom(local, loaded);
+  const stored = orRemembered(
+    storing(context, services, body, history, options.responseId),
+    onUnstored && ((response) => onUnstored(response, history)),
+  );
   const answerTo = (asked: Asked): Promise<Answered> => {
-    return answerOf(context, services, asked, model, stored, options.headers);
+    return answerOf(context, services, asked, model, stored, options);
   };
-  const asked = { body, history };
+  const asked = { body, history, summarise: options.summarise === true };
   if (body.truncation !== "auto") return settled(await answerTo(asked));
   return await truncating(asked, answerTo);
 }
@@ -83,6 +102,8 @@ function settled(answered: Answered): Response {
 interface Making {
   readonly options: ResponseTranslationOptions;
   readonly stored: Storing;
+  /** The ids of what is passed on. */
+  readonly ids: OwnIds;
 }
 
 /** The answer of the model, or of the first of its fallbacks that serves. */
@@ -92,33 +113,41 @@ async function answerOf(
   asked: Asked,
   model: ResolvedModel,
   stored: Storing,
-  headers: Headers | undefined,
+  { headers, generate = true }: RespondOptions,
 ): Promise<Answered> {
   const client = clientTraits(context.request.headers);
   let first: Making | null = null;
-  const attempt = (
+  const attempt = async (
     asked: Asked,
     one: ResolvedModel,
     dropped: readonly string[],
     last: boolean,
   ): Promise<Answered | FailedAttempt<Answered>> => {
-    const { plan: planned, pass } = planFor(asked, one, context, services);
+    const keepsSeals = stored.wanted && sealsReasoning(services, one);
+    const { plan: planned, pass } = planFor({ ...asked, keepsSeals }, one, context, services);
     const plan = dropped.length === 0 ? planned : { ...planned, droppedTools: dropped };
-    const keeping = pass === null ? stored : notStoring();
     const making = {
-      stored: keeping,
+      stored,
+      ids: ownIds(asked.body, one, stored),
       options: {
         plan,
         clock: context.clock,
         org: context.principal.org,
         sealer: services.sealer,
         stream: asked.body.stream === true,
-        responseId: keeping.responseId,
+        responseId: stored.responseId,
+        remember: stored.remembers,
       },
     };
     first ??= making;
+    if (!generate) return await warmUp(making.options, (response) => stored.keep(response, null));
     const request = admissionRequest(asked.body, plan, one, client, context, headers);
-    return answer(context, services, making, request, pass, last);
+    const answered = await answer(context, services, making, request, pass, last);
+    const asksInVain = keepsSeals && pass !== null && "failure" in answered &&
+      refusesSeals(answered.failure) && !asked.body.include?.includes(SEALS);
+    if (!asksInVain) return answered;
+    noteUnsealed(services, one);
+    return await attempt(asked, one, dropped, last);
   };
   try {
     return await firstServing<Answered>(context, model, async (one, last) => {
@@ -172,7 +201,7 @@ async function truncating(
 async function answer(
   context: RequestContext,
   services: Services,
-  { options: making, stored }: Making,
+  { options: making, stored, ids }: Making,
   request: AdmissionRequest,
   pass: ResponsesBody | null,
   last: boolean,
@@ -202,6 +231,7 @@ async function answer(
     inputBytes: plan.inputBytes,
     createdAt: Math.floor(context.clock.now() / 1000),
     stream: request.stream,
+    ids,
   });
   const turn = new Turn({
     context,
@@ -212,12 +242,13 @@ async function answer(
     secret: key,
     idleTimeoutMs: idleMs,
     onEnd: async () => {
-      // What was passed on is the upstream's response, under an id of the upstream's.
-      if (!(translation instanceof ResponseTranslation)) return;
-      const { response } = translation;
+      const { response, secrets } = translation instanceof ResponseTranslation
+        ? translation
+        : { response: relayedResponse(translation.response, plan.echo, ids), secrets: ids.secrets };
       // A whole answer that failed is an HTTP error: nobody learns its id.
       if (response === null || (!request.stream && response.status === "failed")) return;
-      await stored.keep(response, opened.headers["x-synth-session-id"] ?? null);
+      const session = opened.headers["x-synth-session-id"] ?? null;
+      await stored.keep(response, session, secrets, pass === null ? null : plan.echo);
     },
   });
   if (plan.loop) {

@@ -2,7 +2,8 @@
 import { SynthError } from "@synth/core";
 import type { RequestContext } from "../http/request_context.ts";
 import { within } from "../within.ts";
-import type { ResponseStore, StoredResponse } from "./response_store.ts";
+import type { ResponseStore } from "./response_store.ts";
+import type { StoredResponse } from "./stored_response.ts";
 
 /** Milliseconds that an answer waits for its store at most. */
 const STORE_MS = 2000;

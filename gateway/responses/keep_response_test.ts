@@ -3,7 +3,8 @@ import { FakeClock, newId } from "@synth/core";
 import { configSchema } from "@synth/core/config";
 import { RequestContext } from "../http/request_context.ts";
 import { keepResponse } from "./keep_response.ts";
-import type { ResponseStore, StoredResponse } from "./response_store.ts";
+import type { ResponseStore } from "./response_store.ts";
+import type { StoredResponse } from "./stored_response.ts";
 
 function start(save: () => Promise<void>) {
   const clock = new FakeClock();

@@ -16,8 +16,12 @@ import { passResponse } from "./pass_response.ts";
 /** A request and what it goes on from. */
 export interface Asked {
   readonly body: ResponsesRequest;
-  /** What was stored of it, or `null`. Only for Chat upstreams. */
+  /** What was stored of it, or `null`. */
   readonly history: History | null;
+  /** The answer of an upstream of the Responses API is to be stored here, its sealed reasoning too. */
+  readonly keepsSeals?: boolean;
+  /** `POST .../compact`, for an upstream that is passed to. */
+  readonly summarise?: boolean;
   /** The items before the input, where they are others than those of the history: the oldest turns were left away. */
   readonly before?: readonly InputItem[];
 }
@@ -35,21 +39,25 @@ export interface PlanOfModel {
  * @throws {SynthError} 400, naming the field that this model's upstream cannot be given
  */
 export function planFor(
-  { body, history, before }: Asked,
+  { body, history, before, keepsSeals = false, summarise = false }: Asked,
   model: ResolvedModel,
   context: RequestContext,
   services: Services,
 ): PlanOfModel {
+  const items = before ?? (body.previous_response_id ? history?.items : undefined);
   if (model.upstream.api === "responses") {
-    const { plan, body: pass } = passResponse(
-      body,
+    const { plan, body: pass } = passResponse(body, {
       model,
-      (seal) => opened(seal, body, context, services),
-    );
+      history,
+      before: items ?? [],
+      open: (seal) => opened(seal, body, context, services),
+      seals: keepsSeals,
+      stores: services.responses !== null,
+      summarise,
+    });
     return { plan, pass };
   }
   const { gateway } = context.snapshot.config;
-  const items = before ?? (body.previous_response_id ? history?.items : undefined);
   const plan = planTurn(body, {
     profile: model.upstream.profile,
     upstreamModel: model.upstreamName,
@@ -59,7 +67,7 @@ export function planFor(
     org: context.principal.org,
     maxOutputTokens: model.config.max_output_tokens,
     ...(items === undefined ? {} : { history: items }),
-    ...(history === null ? {} : { references: history.references }),
+    ...(history === null ? {} : { references: history.references, secrets: history.secrets }),
     loopLimits: {
       maxRounds: model.config.loop_max_rounds ?? gateway.loop_max_rounds,
       maxIdentical: model.config.loop_max_identical ?? gateway.loop_max_identical,

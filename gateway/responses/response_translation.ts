@@ -1,6 +1,7 @@
 /** Chat chunks to Responses events, as a turn needs it. @module */
 import type { Clock } from "@synth/core";
 import { EventWriter } from "../bridge/event_writer.ts";
+import { chatMaker, type ItemSecret } from "../bridge/items/item_secret.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
 import type { ResponseObject } from "../bridge/response_object.ts";
 import type { Sealer } from "../bridge/seal.ts";
@@ -20,12 +21,16 @@ export interface ResponseTranslationOptions {
   readonly stream: boolean;
   /** @default {a new one} */
   readonly responseId?: string;
+  /** Whether what the client is not shown of its reasoning is to be found in {@linkcode ResponseTranslation.secrets}. */
+  readonly remember?: boolean;
 }
 
 /** Owns the machine and the writer of one response. */
 export class ResponseTranslation implements Translation {
   readonly #machine: ResponseMachine;
   readonly #writer: EventWriter | null;
+  /** Of the output's items; filled when {@linkcode ResponseTranslationOptions.remember} is set. */
+  readonly secrets: Map<string, ItemSecret> = new Map();
 
   constructor(options: ResponseTranslationOptions) {
     const { plan, clock, org, sealer } = options;
@@ -41,6 +46,10 @@ export class ResponseTranslation implements Translation {
         return sealer.seal(payload, { org, model: plan.chat.model });
       },
       sink,
+      remember: options.remember !== true ? undefined : (id, { text, details }) => {
+        const by = chatMaker(plan.chat.model);
+        this.secrets.set(id, { by, text, ...(details === undefined ? {} : { details }) });
+      },
     });
   }
 

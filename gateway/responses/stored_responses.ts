@@ -5,7 +5,9 @@ import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
 import { invalidQuery, queryOf, wordOf } from "../sessions/api/page.ts";
 import { isUnstoredId } from "./response_ids.ts";
-import type { StoredResponse } from "./response_store.ts";
+import { UNREADABLE } from "./load_history.ts";
+import type { Absence } from "./response_store.ts";
+import type { StoredResponse } from "./stored_response.ts";
 
 /** `GET .../responses/{id}`: as it went out. */
 export async function getResponse(context: RequestContext, services: Services): Promise<Response> {
@@ -74,17 +76,22 @@ export async function findResponse(
   services: Services,
 ): Promise<StoredResponse> {
   const id = idOf(context);
-  const [found] = await services.responses?.load(context.principal.org, [id]) ?? [];
-  if (!found) throw responseNotFound(id);
-  return found;
+  const [found = "absent"] = await services.responses?.load(context.principal.org, [id]) ?? [];
+  if (typeof found === "string") throw responseNotFound(id, found);
+  return found.stored;
 }
 
 /** The error for an id that is none of this org's responses, or was one. */
-export function responseNotFound(id: string): SynthError {
+export function responseNotFound(id: string, why: Absence = "absent"): SynthError {
+  const hint = isUnstoredId(id)
+    ? "It was made with store: false"
+    : why === "sealed"
+    ? `It is stored, but ${UNREADABLE}`
+    : undefined;
   return new SynthError(`Response with id '${id.slice(0, 64)}' not found.`, {
     code: "response_not_found",
     status: 404,
-    ...(isUnstoredId(id) ? { hint: "It was made with store: false" } : {}),
+    ...(hint === undefined ? {} : { hint }),
   });
 }
 

@@ -15,9 +15,12 @@ import { idempotencyKey } from "../sessions/api/idempotency.ts";
 import { STREAM_HEADERS } from "../turn/turn_stream.ts";
 import { respond } from "./create_response.ts";
 import { replayedEvents } from "./replayed_events.ts";
-import { isUnstoredId, newResponseId } from "./response_ids.ts";
-import type { StoredResponse } from "./response_store.ts";
-import { findResponse, idOf } from "./stored_responses.ts";
+import { type History, historyOf } from "./load_history.ts";
+import { isUnstoredId } from "./response_ids.ts";
+import type { Found } from "./response_store.ts";
+import type { StoredResponse } from "./stored_response.ts";
+import { idOf, responseNotFound } from "./stored_responses.ts";
+import { responseIdFor } from "./storing.ts";
 import { claimSubmission } from "./submission_claim.ts";
 import { callsOf, outputItems } from "./tool_outputs.ts";
 
@@ -46,11 +49,12 @@ export async function submitToolOutputs(
   const asked = parseRequest(ToolOutputsSchema, await readJson(context), FIELDS);
   const key = idempotencyKey(context);
   if (isUnstoredId(id)) throw notStored(id);
-  const parent = await findResponse(context, services);
+  const history = await submittedHistory(context, services, id);
+  const parent = history.last.stored;
   const body = continuation(parent, asked);
-  const options = { parent, headers: sessionHeaders(context.request.headers, parent.session) };
+  const options = { history, headers: sessionHeaders(context.request.headers, parent.session) };
   if (key === null) return await respond(context, services, body, options);
-  const responseId = newResponseId(true);
+  const responseId = responseIdFor(body, history);
   const claim = await claimSubmission(context, services, { parent: id, key, asked, responseId });
   if (claim.kind === "done") return replay(claim.stored, asked.stream === true);
   let response: Response;
@@ -66,6 +70,22 @@ export async function submitToolOutputs(
   return response;
 }
 
+/** The response that the path names with all that was before it, in one read. @throws {SynthError} 404 `response_not_found` */
+async function submittedHistory(
+  context: RequestContext,
+  services: Services,
+  id: string,
+): Promise<History & { readonly last: Found }> {
+  const { responses } = services;
+  const history = responses === null
+    ? "absent"
+    : await historyOf(id, [], responses, context.principal.org);
+  if (typeof history === "string") throw responseNotFound(id, history);
+  const { last } = history;
+  if (last === null) throw responseNotFound(id);
+  return { ...history, last };
+}
+
 function continuation(parent: StoredResponse, asked: ToolOutputsRequest): ResponsesRequest {
   const { response } = parent;
   const calls = callsOf(response.output);
@@ -77,17 +97,18 @@ function continuation(parent: StoredResponse, asked: ToolOutputsRequest): Respon
       details: { status: response.status },
     });
   }
+  const had = parent.asked ?? response;
   return parseResponsesRequest({
     model: asked.model ?? response.model,
     previous_response_id: response.id,
     input: outputItems(calls, asked.tool_outputs),
-    instructions: response.instructions,
-    tools: asked.tools ?? response.tools,
+    instructions: had.instructions,
+    tools: asked.tools ?? had.tools,
     tool_choice: asked.tool_choice ?? "auto",
-    parallel_tool_calls: response.parallel_tool_calls,
-    reasoning: asked.reasoning ?? response.reasoning,
-    text: response.text,
-    prompt_cache_key: response.prompt_cache_key,
+    parallel_tool_calls: had.parallel_tool_calls,
+    reasoning: asked.reasoning ?? had.reasoning,
+    text: had.text,
+    prompt_cache_key: had.prompt_cache_key,
     stream: asked.stream,
     metadata: asked.metadata,
     max_output_tokens: asked.max_output_tokens,

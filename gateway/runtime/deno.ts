@@ -2,6 +2,7 @@
 import { systemClock } from "@synth/core";
 import type { Gateway } from "../options.ts";
 import { within } from "../within.ts";
+import { denoFetchInfo } from "./deno_web_socket.ts";
 
 export { nodePrefixHash } from "./node_hash.ts";
 export { openSqliteStores } from "./sqlite_stores.ts";
@@ -25,10 +26,9 @@ export function serveGateway(
   gateway: Gateway,
   options: { hostname: string; port: number },
 ): ServedGateway {
-  const server = Deno.serve(
-    { ...options, onListen() {} },
-    (request, info) => gateway.fetch(request, { peer: () => hostOf(info.remoteAddr) }),
-  );
+  const server = Deno.serve({ ...options, onListen() {} }, (request, info) => {
+    return gateway.fetch(request, { ...denoFetchInfo(), peer: () => hostOf(info.remoteAddr) });
+  });
   const { hostname, port } = server.addr;
   return {
     url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,

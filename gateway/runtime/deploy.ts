@@ -9,6 +9,7 @@ import { EXIT } from "@synth/core";
 import { exit, onSignal } from "@synth/core/platform";
 import type { Gateway } from "../options.ts";
 import { undiciTransport } from "../upstreams/undici_transport.ts";
+import { denoFetchInfo } from "./deno_web_socket.ts";
 import { openEdgeGateway } from "./edge.ts";
 import { nodePrefixHash } from "./node_hash.ts";
 import { notStarted } from "./worker.ts";
@@ -49,7 +50,7 @@ const server: { fetch(request: Request): Promise<Response> } = {
     } catch (error) {
       return notStarted(error);
     }
-    return await gateway.fetch(request);
+    return await gateway.fetch(request, denoFetchInfo());
   },
 };
 

@@ -1,6 +1,7 @@
 /** The gateway as a Worker: configuration and keys come from its environment. @module */
 import { newId, SynthError } from "@synth/core";
 import type { FetchInfo, Gateway } from "../options.ts";
+import { upgradeInWorker } from "./worker_web_socket.ts";
 
 export { type EdgeOptions, openEdgeGateway } from "./edge.ts";
 export { fetchTransport } from "../upstreams/fetch_transport.ts";
@@ -27,6 +28,7 @@ export function workerHandler<Env>(open: (env: Env) => Promise<Gateway>): Worker
       const info: FetchInfo = {
         waitUntil: (promise) => context.waitUntil(promise),
         clientGone: request.signal,
+        upgrade: upgradeInWorker,
       };
       let gateway: Gateway;
       try {

@@ -142,14 +142,24 @@ const safety = z.looseObject({
   max_time_s: z.number().min(0).nullish().transform((value) => value ?? 3600),
 });
 
+/** One issue for the first that is wrong: a list of a hundred thousand wrong ones must not cost a second. */
+const ops = z.array(z.custom<RolloutOp>()).transform((value, context) => {
+  if (value.every(isOp)) return value;
+  context.addIssue({
+    code: "custom",
+    path: [value.findIndex((op) => !isOp(op))],
+    message: "An operation is a string or an object",
+  });
+  return z.NEVER;
+});
+
 /** See {@linkcode RolloutRequest}. */
 export const RolloutRequestSchema: z.ZodType<RolloutRequest, RolloutRequestInput> = z.looseObject({
   run_id: id,
   trace_correlation_id: id,
   env,
   policy,
-  ops: z.array(z.union([z.string(), z.looseObject({})])).nullish()
-    .transform((value) => value ?? []),
+  ops: ops.nullish().transform((value) => value ?? []),
   record: record.nullish().transform((value) => value ?? record.parse({})),
   on_done: z.string().nullish().transform((value) => value ?? "reset"),
   safety: safety.nullish().transform((value) => value ?? safety.parse({})),
@@ -191,6 +201,11 @@ export function parseRolloutRequest(body: unknown): RolloutRequest {
       details: { issues: issuesJson(issues) },
     },
   );
+}
+
+function isOp(value: unknown): boolean {
+  return typeof value === "string" ||
+    (typeof value === "object" && value !== null && !Array.isArray(value));
 }
 
 function flag(byDefault: boolean): z.ZodType<boolean, boolean | null | undefined> {

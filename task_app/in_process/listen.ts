@@ -1,10 +1,13 @@
 /** Listens on a port: by binding it, so that nobody else can have it in between. @module */
-import { type Clock, EXIT, type Logger, SynthError } from "@synth/core";
+import { type Clock, EXIT, type Logger, SynthError, systemClock } from "@synth/core";
 import type { FetchHandler } from "./options.ts";
+import { untilAborted, withinTime } from "./waits.ts";
 
 /** How many ports are tried. */
 const MAX_TRIES = 100;
 const MAX_PORT = 65_535;
+/** Milliseconds that answers to cut requests have to go out. */
+const CUT_MS = 1000;
 
 /** Where and what. */
 export interface ListenOptions {
@@ -57,16 +60,15 @@ export function portInUse(host: string, port: number): SynthError {
 function bind({ handler, host, log }: ListenOptions, port: number): Listener | null {
   // `localhost` can be ::1, where someone else may listen on the same port.
   const hostname = host === "localhost" ? "127.0.0.1" : host;
-  const abort = new AbortController();
+  const cut = new AbortController();
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
     server = Deno.serve({
       hostname,
       port,
-      signal: abort.signal,
       onListen() {},
       onError: (error) => answerFault(error, log),
-    }, (request) => handler(request));
+    }, (request) => untilAborted(call(handler, request), cut.signal));
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) return null;
     const why = error instanceof Error ? error.message : String(error);
@@ -82,19 +84,28 @@ function bind({ handler, host, log }: ListenOptions, port: number): Listener | n
     port: server.addr.port,
     url: `http://${address}:${server.addr.port}`,
     async stop(graceMs, clock, hurry) {
-      const cut = () => abort.abort();
-      const cancel = clock.after(graceMs, cut);
-      if (hurry?.aborted) cut();
-      hurry?.addEventListener("abort", cut);
+      const shutdown = server.shutdown();
       try {
-        await server.shutdown();
-        await server.finished;
-      } finally {
-        cancel();
-        hurry?.removeEventListener("abort", cut);
+        await withinTime(shutdown, graceMs, clock, hurry);
+      } catch {
+        // Requests that are not answered yet are answered now. A body that does not end is not waited for.
+        cut.abort(stopping());
+        await withinTime(shutdown, CUT_MS, systemClock).catch(() => {});
       }
     },
   };
+}
+
+async function call(handler: FetchHandler, request: Request): Promise<Response> {
+  return await handler(request);
+}
+
+function stopping(): SynthError {
+  return new SynthError("The task app stops", {
+    code: "task_app_stopping",
+    status: 503,
+    headers: { "retry-after": "5" },
+  });
 }
 
 /** What a handler threw is ours to log and nobody else's to read. */

@@ -1,6 +1,7 @@
 /** Finds the task app in a file. @module */
 import { EXIT, SynthError } from "@synth/core";
 import type { TaskAppConfigInput } from "../contract/task_app_config.ts";
+import { taskApps } from "../registry/registry.ts";
 import type { FetchHandler, TaskAppHandler } from "./options.ts";
 
 /** What a file turned out to hold. */
@@ -23,7 +24,7 @@ export type ConfigLookup = (
 export interface LoadOptions {
   /** `APP_ID`: which registered app is meant. @default {the file's name without its ending} */
   readonly appId?: string | undefined;
-  /** @default {nothing is registered} */
+  /** @default {the registry of this process} */
   readonly lookup?: ConfigLookup;
 }
 
@@ -49,7 +50,7 @@ const ENDINGS = /\.(?:ts|mts|tsx|js|mjs|jsx)$/;
 /**
  * Imports a file and finds its task app: the exports `default`, `app`, `taskApp`, `task_app`, `config`; then the factories `createApp`, `buildApp`,
  * `getApp`, `buildConfig` and the original's spellings; then a registered app named by `APP_ID` or by the file. A value is a Hono app (or anything
- * with `fetch`), a fetch handler (a function that takes something), a factory (one that takes nothing), or a configuration.
+ * with `fetch`), a fetch handler (a function that takes something, or gives a Response), a factory (one that takes nothing), or a configuration.
  *
  * @throws {SynthError} `task_app_file_not_found` (exit code 3), `task_app_file_invalid` (2), `task_app_import_failed`, `task_app_missing` (2)
  */
@@ -80,11 +81,13 @@ export async function findTaskApp(
 ): Promise<LoadedTaskApp | undefined> {
   for (const name of VALUE_EXPORTS) {
     const value = exports[name];
-    // Nothing but a factory can take nothing: a handler needs its request.
+    // A function that takes nothing is a factory, or a handler that does not look at its request.
     const made = typeof value === "function" && value.length === 0
       ? await call(value, name, file)
       : value;
-    const found = classify(made, name);
+    const found = made instanceof Response
+      ? { kind: "app", app: value as FetchHandler, found: name } as const
+      : classify(made, name);
     if (found !== undefined) return found;
   }
   for (const name of FACTORY_EXPORTS) {
@@ -131,10 +134,14 @@ async function findRegistered(url: URL, options: LoadOptions): Promise<LoadedTas
   const stem = shown(url).replace(ENDINGS, "");
   const names = options.appId ? [options.appId, stem] : [stem];
   for (const name of names) {
-    const config = await options.lookup?.(name);
+    const config = await (options.lookup ?? registered)(name);
     if (config !== undefined) return { kind: "config", config, found: `registry: ${name}` };
   }
   return undefined;
+}
+
+async function registered(name: string): Promise<TaskAppConfigInput | undefined> {
+  return taskApps.has(name) ? await taskApps.get(name).configFactory() : undefined;
 }
 
 async function moduleUrl(path: string | URL): Promise<URL> {

@@ -34,5 +34,14 @@ export {
 export { REQUIRED_ROUTES, type RouteCheck, validateTaskApp } from "./validate_task_app.ts";
 export { type HealthOptions, waitForHealth } from "./health.ts";
 export { findEnvironmentKey, type FoundEnvironmentKey, type KeySources } from "./api_key.ts";
-export { fromLoaded, type OpenSource, openSource, type SourceContext } from "./source.ts";
+export { fromLoaded, loadSource, type OpenSource, type SourceContext } from "./source.ts";
 export { listen, type Listener, type ListenOptions } from "./listen.ts";
+export {
+  type InProcessJobOptions,
+  type InProcessJobResult,
+  runInProcessJob,
+} from "./job/run_in_process_job.ts";
+export type { JobStatus } from "./job/job_client.ts";
+export type { InProcessJobType } from "./job/job_payload.ts";
+export { type JobTable, mergeDotOverrides } from "./job/merge_dot_overrides.ts";
+export { resolveBackendBase } from "./job/backend_base.ts";

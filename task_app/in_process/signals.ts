@@ -17,6 +17,8 @@ class SignalGuard {
   readonly #running = new Set<Stoppable>();
   #unlisten: (() => void) | null = null;
   #wishes = 0;
+  /** The first signal's. */
+  #code: number | null = null;
   #last: { signal: StopSignal; at: number } | null = null;
 
   add(app: Stoppable, clock: Pick<Clock, "monotonic">): Disposable {
@@ -39,7 +41,7 @@ class SignalGuard {
     this.#last = { signal, at };
     if (echo) return;
     this.#wishes++;
-    const code = signal === "SIGINT" ? EXIT.interrupted : SIGTERM_EXIT;
+    const code = this.#code ??= signal === "SIGINT" ? EXIT.interrupted : SIGTERM_EXIT;
     if (this.#wishes > 2) exit(code);
     const force = this.#wishes === 2;
     const stopped = [...this.#running].map((app) => app.stop({ force }));

@@ -1,7 +1,9 @@
 /** The handler that is served, from whatever was given. @module */
-import type { Clock, Logger } from "@synth/core";
+import { type Clock, type Logger, systemClock } from "@synth/core";
+import { readEnv } from "@synth/core/platform";
 import type { TaskAppConfigInput } from "../contract/task_app_config.ts";
 import { createTaskApp, type TaskApp } from "../server/task_app.ts";
+import { defaultLog } from "./default_log.ts";
 import { asFetchHandler, type LoadedTaskApp, loadTaskApp } from "./load_task_app.ts";
 import type { FetchHandler, InProcessTaskAppOptions } from "./options.ts";
 
@@ -78,4 +80,15 @@ function fromTaskApp(app: TaskApp): OpenSource {
     started: () => app.start(),
     stop: () => app.stop(),
   };
+}
+
+/**
+ * Loads a file and makes what it exports ready to be served, with this process's environment, clock and stderr.
+ *
+ * @throws {SynthError} as `loadTaskApp`, and `invalid_task_app_config`
+ */
+export async function loadSource(path: string | URL): Promise<OpenSource> {
+  const loaded = await loadTaskApp(path, { appId: readEnv("APP_ID") });
+  const log = defaultLog(readEnv, systemClock);
+  return fromLoaded(loaded, { key: null, env: readEnv, clock: systemClock, log });
 }

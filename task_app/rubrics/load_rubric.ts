@@ -60,7 +60,7 @@ export async function loadStrictRubric(
 async function readFile(path: string, ports: RubricPorts): Promise<string> {
   const text = await (ports.readText ?? readTextFile)(path);
   if (text !== undefined) return text;
-  throw new SynthError(`There is no rubric file ${path}`, {
+  throw new SynthError(`There is no rubric file ${path.slice(0, 256)}`, {
     code: "rubric_not_found",
     status: 404,
     hint: "Give a path to a JSON or YAML file, or a URL",

@@ -15,6 +15,8 @@ import { RolloutRun } from "./rollout_run.ts";
 import { RolloutSlots } from "./rollout_slots.ts";
 
 const MAX_ROLLOUT_S = 86_400;
+/** Clients refuse to read what nests deeper. */
+const MAX_ANSWER_DEPTH = 256;
 /** A rollout that heeds its signal is over by then. */
 const LATE_MS = 1000;
 
@@ -116,11 +118,7 @@ export class Rollouts {
       validateRolloutResponseForRl(parsed);
     }
     run.checkOps(parsed.ops_executed);
-    try {
-      return JSON.stringify(parsed);
-    } catch (cause) {
-      throw notJson(cause);
-    }
+    return write(parsed);
   }
 
   #parse(answer: unknown, rollout: RolloutRequest, id: string | null): RolloutResponse {
@@ -159,13 +157,38 @@ function isObject(value: unknown): value is FreeObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** The answer as text: one that a client can read. */
+function write(answer: RolloutResponse): string {
+  let text: string;
+  try {
+    text = JSON.stringify(answer);
+  } catch (cause) {
+    throw notJson(cause);
+  }
+  // What can be written has an end: now it is safe to walk.
+  if (!nestsDeeper(answer, MAX_ANSWER_DEPTH)) return text;
+  throw unwritable("too_deep", `It nests deeper than ${MAX_ANSWER_DEPTH} levels`);
+}
+
+function nestsDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((member) => nestsDeeper(member, levels - 1));
+}
+
 function notJson(cause: unknown): SynthError {
-  const message = "It cannot be written as JSON: it is circular, too deep, or has a BigInt";
+  return unwritable(
+    "not_json",
+    "It cannot be written as JSON: it is circular or has a BigInt",
+    cause,
+  );
+}
+
+function unwritable(code: string, message: string, cause?: unknown): SynthError {
   return new SynthError("The answer of the rollout is not valid", {
     code: "invalid_rollout_response",
     status: 500,
     hint: message,
-    details: { issues: issuesJson([{ code: "not_json", path: "", message }]) },
+    details: { issues: issuesJson([{ code, path: "", message }]) },
     cause,
   });
 }

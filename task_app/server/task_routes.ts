@@ -32,7 +32,9 @@ export async function taskInfo(
   const seeds = parseSeeds(query, config.limits?.maxSeeds ?? 1000);
   if (seeds.length === 0) {
     const taskset: unknown = await config.describeTaskset();
-    if (typeof taskset === "object" && taskset !== null) return { taskset };
+    if (typeof taskset === "object" && taskset !== null && !Array.isArray(taskset)) {
+      return { taskset };
+    }
     throw new SynthError("describeTaskset must return an object", {
       code: "invalid_taskset",
       status: 500,

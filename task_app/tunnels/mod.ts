@@ -12,3 +12,4 @@
  * @module
  */
 export * from "./port.ts";
+export { defaultTunnels } from "./default_opener.ts";

@@ -1,6 +1,16 @@
 /** The real Codex and the real opencode on models that never stop by themselves: every turn ends, and says why. @module */
 import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
-import { call, finish, frame, role, sse, stream, text, usage } from "../support/chat_replies.ts";
+import {
+  call,
+  finish,
+  frame,
+  role,
+  say,
+  sse,
+  stream,
+  text,
+  usage,
+} from "../support/chat_replies.ts";
 import { type Answers, type ClientRoom, openClientRoom } from "../support/client_room.ts";
 import { codexHome } from "../support/codex.ts";
 import { scriptedConfig } from "../support/gateway_process.ts";
@@ -88,10 +98,6 @@ async function play(
 /** opencode names its sessions by the model: those requests have no system prompt for tools, and never call any. */
 function isTitle({ body }: RecordedRequest): boolean {
   return JSON.stringify(body.messages ?? []).includes("Generate a title for this conversation");
-}
-
-function say(...words: string[]): RawReply {
-  return stream(role(), ...words.map(text), finish("stop"), usage());
 }
 
 function shell(agent: Agent, command: string, n: number): RawReply {

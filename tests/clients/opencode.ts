@@ -1,99 +1,77 @@
-/** The real opencode on a model that is served only over Chat Completions. @module */
+/** The real opencode over the Responses API and over Chat Completions, on a model that is served only over the latter. @module */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { call, finish, role, stream, text, usage } from "../support/chat_replies.ts";
-import { scriptedConfig, startGatewayProcess } from "../support/gateway_process.ts";
-import { opencodeBinary } from "../support/install.ts";
+import { call, delta, finish, role, say, stream, usage } from "../support/chat_replies.ts";
+import { messagesOf, openClientRoom } from "../support/client_room.ts";
+import { opencodeHome, type OpencodePackage } from "../support/opencode.ts";
 import type { RawReply } from "../support/raw_http.ts";
-import { isRecord, type Rec } from "../support/response_shape.ts";
-import { type ProgramResult, runProgram } from "../support/run_program.ts";
-import { type RecordedRequest, startUpstream } from "../support/scripted_upstream.ts";
-import { startTap } from "../support/tap.ts";
+import type { Rec } from "../support/response_shape.ts";
+import type { ProgramResult } from "../support/run_program.ts";
+import type { RecordedRequest } from "../support/scripted_upstream.ts";
+import type { Exchange } from "../support/tap.ts";
+
+const RESPONSES = "@ai-sdk/openai";
+const CHAT = "@ai-sdk/openai-compatible";
+const COMMAND = { command: "echo hi-from-shell > out.txt; cat out.txt", description: "write" };
 
 interface Session extends ProgramResult {
-  readonly upstream: RecordedRequest[];
+  /** What came of the requests with tools. */
+  readonly main: readonly RecordedRequest[];
+  /** It asks for a title beside its first turn. */
+  readonly titles: readonly RecordedRequest[];
+  readonly exchanges: readonly Exchange[];
   readonly posts: number;
-  readonly problems: string[];
+  readonly problems: readonly string[];
   readonly file: string | null;
 }
 
-/** Runs opencode once; `turns` answers its main requests, in order. It asks for a title beside them. */
-async function session(prompt: string, turns: RawReply[]): Promise<Session> {
-  const binary = await opencodeBinary();
+/** Runs opencode once over this package; `turns` answers its main requests, in order. */
+async function session(
+  npm: OpencodePackage,
+  prompt: string,
+  turns: readonly RawReply[],
+): Promise<Session> {
   const left = [...turns];
-  await using upstream = await startUpstream({
-    reply: ({ body }) => body.tools === undefined ? say("A title") : left.shift(),
+  await using room = await openClientRoom(({ body }) => {
+    return body.tools === undefined ? say("A title") : left.shift();
   });
-  await using gateway = await startGatewayProcess({ config: scriptedConfig(upstream.baseUrl) });
-  await using tap = startTap(gateway.origin);
-  const home = await Deno.makeTempDir({ prefix: "synth-opencode-" });
-  try {
-    const work = `${home}/work`;
-    await Deno.mkdir(work);
-    await runProgram("git", { args: ["init", "-q"], cwd: work, env: { HOME: home } });
-    await Deno.writeTextFile(`${work}/opencode.json`, JSON.stringify(settings(tap.origin)));
-    const result = await runProgram(binary, {
-      args: ["run", "--pure", "--format", "json", "--print-logs", prompt],
-      cwd: work,
-      env: {
-        HOME: home,
-        SYNTH_API_KEY: gateway.apiKey,
-        OPENCODE_DISABLE_AUTOUPDATE: "1",
-        OPENCODE_DISABLE_MODELS_FETCH: "1",
-        OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
-      },
-    });
-    return {
-      ...result,
-      upstream: upstream.requests,
-      posts: tap.posts(),
-      problems: await tap.problems(),
-      file: await Deno.readTextFile(`${work}/out.txt`).catch(() => null),
-    };
-  } finally {
-    await Deno.remove(home, { recursive: true });
-  }
-}
-
-function settings(origin: string): Rec {
+  const { upstream: { requests }, tap } = room;
+  await using opencode = await opencodeHome(tap.origin, room.gateway.apiKey, { npm });
+  const result = await opencode.run(prompt);
   return {
-    autoupdate: false,
-    share: "disabled",
-    provider: {
-      synth: {
-        npm: "@ai-sdk/openai",
-        name: "synth",
-        options: { baseURL: `${origin}/v1`, apiKey: "{env:SYNTH_API_KEY}" },
-        models: {
-          "synth-small": {
-            name: "small",
-            tool_call: true,
-            reasoning: true,
-            limit: { context: 100_000, output: 8000 },
-          },
-        },
-      },
-    },
-    model: "synth/synth-small",
-    permission: { bash: "allow", edit: "allow" },
+    ...result,
+    main: requests.filter(({ body }) => body.tools !== undefined),
+    titles: requests.filter(({ body }) => body.tools === undefined),
+    exchanges: tap.exchanges,
+    posts: tap.posts(),
+    problems: await tap.problems(),
+    file: await opencode.read("out.txt"),
   };
 }
 
-function say(...words: string[]): RawReply {
-  return stream(role(), ...words.map(text), finish("stop"), usage());
+/** Thinks, then calls the shell. */
+function thinkAndCall(): RawReply {
+  return stream(
+    role(),
+    delta({ reasoning_content: "I need " }),
+    delta({ reasoning_content: "the shell." }),
+    call(0, JSON.stringify(COMMAND), "call_0", "bash"),
+    finish("tool_calls"),
+    usage(),
+  );
 }
 
-Deno.test("opencode over Responses: a text turn ends", async () => {
-  const result = await session("say hi", [say("All is ", "well.")]);
+Deno.test("opencode over Responses: a text turn ends, its title is asked for without tools", async () => {
+  const result = await session(RESPONSES, "say hi", [say("All is ", "well.")]);
   assertEquals(result.code, 0, result.stdout + result.stderr);
   assertStringIncludes(result.stdout, "All is well.");
   assertEquals(result.problems, []);
-  assert(result.posts <= 2, `${result.posts} requests`);
+  assertEquals([result.main.length, result.titles.length, result.posts], [1, 1, 2]);
+  assertEquals(result.titles[0]?.body.tool_choice, undefined);
 });
 
-Deno.test("opencode over Responses: a tool call really runs, its output comes back", async () => {
-  const command = { command: "echo hi-from-shell > out.txt; cat out.txt", description: "write" };
-  const result = await session("write out.txt", [
-    stream(call(0, JSON.stringify(command), "call_0", "bash"), finish("tool_calls"), usage()),
+Deno.test("opencode over Responses: a tool call really runs; its output comes back, reasoning as our seal", async () => {
+  const result = await session(RESPONSES, "write out.txt", [
+    thinkAndCall(),
     say("The file is there."),
   ]);
   assertEquals(result.code, 0, result.stdout + result.stderr);
@@ -101,11 +79,36 @@ Deno.test("opencode over Responses: a tool call really runs, its output comes ba
   assertStringIncludes(result.stdout, "The file is there.");
   assertEquals(result.problems, []);
   assert(result.posts <= 3, `${result.posts} requests`);
-  const main = result.upstream.filter(({ body }) => body.tools !== undefined);
-  assertEquals(main.length, 2);
-  const messages = main[1]?.body.messages;
-  const last = Array.isArray(messages) ? messages.at(-1) : undefined;
-  assert(isRecord(last));
-  assertEquals([last.role, last.tool_call_id], ["tool", "call_0"]);
-  assertStringIncludes(String(last.content), "hi-from-shell");
+  const second = result.exchanges.map(({ body }) => JSON.parse(body) as { input: Rec[] })
+    .find(({ input }) => input.some((item) => item.type === "function_call_output"));
+  const reasoning = second?.input.find((item) => item.type === "reasoning");
+  assertStringIncludes(String(reasoning?.encrypted_content), "gwr1.");
+  assertEquals(result.main.length, 2);
+  const [assistant, tool] = messagesOf(result.main[1]).slice(-2);
+  assertEquals(assistant?.reasoning_content, "I need the shell.");
+  assertEquals([tool?.role, tool?.tool_call_id], ["tool", "call_0"]);
+  assertStringIncludes(String(tool?.content), "hi-from-shell");
+});
+
+Deno.test("opencode over Chat: a title and a text turn, one request each", async () => {
+  const result = await session(CHAT, "say hi", [say("All is ", "well.")]);
+  assertEquals(result.code, 0, result.stdout + result.stderr);
+  assertStringIncludes(result.stdout, "All is well.");
+  assertEquals(result.main.length, 1);
+  assert(result.titles.length <= 1);
+  assert(
+    result.exchanges.every((one) => one.path === "/v1/chat/completions" && one.status === 200),
+  );
+});
+
+Deno.test("opencode over Chat: a tool call really runs, its output and the reasoning come back", async () => {
+  const result = await session(CHAT, "write out.txt", [thinkAndCall(), say("The file is there.")]);
+  assertEquals(result.code, 0, result.stdout + result.stderr);
+  assertEquals(result.file, "hi-from-shell\n");
+  assertStringIncludes(result.stdout, "The file is there.");
+  assertEquals(result.main.length, 2);
+  const [assistant, tool] = messagesOf(result.main[1]).slice(-2);
+  assertEquals([assistant?.role, tool?.role, tool?.tool_call_id], ["assistant", "tool", "call_0"]);
+  assertStringIncludes(String(tool?.content), "hi-from-shell");
+  assertEquals(assistant?.reasoning_content, "I need the shell.");
 });

@@ -1,9 +1,9 @@
 /** opencode over Chat Completions on an upstream that speaks the Responses API alone. @module */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { startGatewayProcess } from "../support/gateway_process.ts";
-import { opencodeBinary } from "../support/install.ts";
+import { opencodeHome } from "../support/opencode.ts";
 import type { RawReply } from "../support/raw_http.ts";
-import { isRecord, type Rec } from "../support/response_shape.ts";
+import { isRecord } from "../support/response_shape.ts";
 import {
   eventsOfResponse,
   functionCall,
@@ -11,7 +11,6 @@ import {
   reasoning,
   responsesStream,
 } from "../support/responses_replies.ts";
-import { runProgram } from "../support/run_program.ts";
 import { startResponsesUpstream } from "../support/scripted_responses_upstream.ts";
 
 const COMMAND = { command: "echo hi-from-shell > out.txt; cat out.txt", description: "write" };
@@ -28,27 +27,7 @@ price = { input = 1.0, output = 2.0 }
 `;
 }
 
-function settings(origin: string): Rec {
-  const limit = { context: 100_000, output: 8000 };
-  const model = { name: "small", tool_call: true, reasoning: true, limit };
-  return {
-    autoupdate: false,
-    share: "disabled",
-    provider: {
-      synth: {
-        npm: "@ai-sdk/openai-compatible",
-        name: "synth",
-        options: { baseURL: `${origin}/v1`, apiKey: "{env:SYNTH_API_KEY}" },
-        models: { "synth-small": model },
-      },
-    },
-    model: "synth/synth-small",
-    permission: { bash: "allow", edit: "allow" },
-  };
-}
-
 Deno.test("opencode over Chat on a Responses upstream: a tool call really runs, its output goes back", async () => {
-  const binary = await opencodeBinary();
   const turns: RawReply[] = [
     responsesStream(eventsOfResponse([
       reasoning("I need ", "the shell."),
@@ -61,38 +40,21 @@ Deno.test("opencode over Chat on a Responses upstream: a tool call really runs, 
       responsesStream(eventsOfResponse([message("A title")]))
   );
   await using gateway = await startGatewayProcess({ config: config(upstream.baseUrl) });
-  const home = await Deno.makeTempDir({ prefix: "synth-opencode-" });
-  try {
-    const work = `${home}/work`;
-    await Deno.mkdir(work);
-    await runProgram("git", { args: ["init", "-q"], cwd: work, env: { HOME: home } });
-    await Deno.writeTextFile(`${work}/opencode.json`, JSON.stringify(settings(gateway.origin)));
-    const result = await runProgram(binary, {
-      args: ["run", "--pure", "--format", "json", "--print-logs", "write out.txt"],
-      cwd: work,
-      env: {
-        HOME: home,
-        SYNTH_API_KEY: gateway.apiKey,
-        OPENCODE_DISABLE_AUTOUPDATE: "1",
-        OPENCODE_DISABLE_MODELS_FETCH: "1",
-        OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
-      },
-    });
-    assertEquals(result.code, 0, result.stdout + result.stderr);
-    assertEquals(await Deno.readTextFile(`${work}/out.txt`), "hi-from-shell\n");
-    assertStringIncludes(result.stdout, "The file is there.");
-    const main = upstream.requests.filter(({ body }) => body.tools !== undefined);
-    assertEquals(main.length, 2);
-    const [first, second] = main.map(({ body }) => body);
-    assertEquals([first!.model, first!.store, first!.stream], ["upstream-model", false, true]);
-    assert(typeof first!.instructions === "string" && first!.instructions.length > 1000);
-    assert(Number(first!.max_output_tokens) >= 16);
-    const input = (second!.input as unknown[]).filter(isRecord);
-    const [called, output] = input.slice(-2);
-    assertEquals([called!.type, output!.type], ["function_call", "function_call_output"]);
-    assertEquals([called!.call_id, output!.call_id], ["call_0", "call_0"]);
-    assertStringIncludes(String(output!.output), "hi-from-shell");
-  } finally {
-    await Deno.remove(home, { recursive: true });
-  }
+  const npm = "@ai-sdk/openai-compatible";
+  await using opencode = await opencodeHome(gateway.origin, gateway.apiKey, { npm });
+  const result = await opencode.run("write out.txt");
+  assertEquals(result.code, 0, result.stdout + result.stderr);
+  assertEquals(await opencode.read("out.txt"), "hi-from-shell\n");
+  assertStringIncludes(result.stdout, "The file is there.");
+  const main = upstream.requests.filter(({ body }) => body.tools !== undefined);
+  assertEquals(main.length, 2);
+  const [first, second] = main.map(({ body }) => body);
+  assertEquals([first!.model, first!.store, first!.stream], ["upstream-model", false, true]);
+  assert(typeof first!.instructions === "string" && first!.instructions.length > 1000);
+  assert(Number(first!.max_output_tokens) >= 16);
+  const input = (second!.input as unknown[]).filter(isRecord);
+  const [called, output] = input.slice(-2);
+  assertEquals([called!.type, output!.type], ["function_call", "function_call_output"]);
+  assertEquals([called!.call_id, output!.call_id], ["call_0", "call_0"]);
+  assertStringIncludes(String(output!.output), "hi-from-shell");
 });

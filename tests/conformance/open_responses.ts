@@ -1,10 +1,10 @@
-/** A checkout of the Open Responses suite: its HTTP tests. @module */
+/** A checkout of the Open Responses suite: its HTTP and its WebSocket tests. @module */
 import { isRecord, type Rec } from "../support/response_shape.ts";
 import { runProgram } from "../support/run_program.ts";
 import type { Report } from "./report.ts";
 
 /**
- * Runs the suite in `dir`. Its WebSocket tests are left out: the gateway answers an upgrade with 426.
+ * Runs the suite in `dir`.
  *
  * @throws {Error} when `dir` holds no such suite
  */
@@ -16,7 +16,6 @@ export async function runOpenResponses(
   const root = await Deno.realPath(dir);
   const source = await Deno.readTextFile(`${root}/src/lib/compliance-tests.ts`);
   const ids = [...source.matchAll(/^ {4}id: "([a-z-]+)",$/gm)].map((match) => match[1] ?? "");
-  const chosen = ids.filter((id) => !id.startsWith("websocket-"));
   const work = await Deno.makeTempDir({ prefix: "synth-open-responses-" });
   try {
     await Deno.writeTextFile(`${work}/map.json`, '{"imports":{"zod":"npm:zod@3"}}');
@@ -36,7 +35,7 @@ export async function runOpenResponses(
         "-m",
         "mock-auto",
         "--filter",
-        chosen.join(","),
+        ids.join(","),
         "--json",
       ],
       cwd: work,

@@ -80,7 +80,7 @@ export interface BudgetGateway extends AsyncDisposable {
     body: Rec,
     headers?: Record<string, string>,
     path?: string,
-    signal?: AbortSignal,
+    signal?: AbortSignal | null,
   ): Promise<Response>;
   /** Waits for what outlives the answers. */
   settled(): Promise<void>;
@@ -107,12 +107,12 @@ export async function startBudgetGateway(
   return {
     gateway,
     lines,
-    ask: (body, headers = {}, path = "/v1/responses", signal) =>
+    ask: (body, headers = {}, path = "/v1/responses", signal = null) =>
       gateway.fetch(
         new Request(`http://gateway.test${path}`, {
           method: "POST",
           body: JSON.stringify(body),
-          ...(signal === undefined ? {} : { signal }),
+          signal,
           headers: {
             authorization: `Bearer ${TEST_KEY}`,
             "content-type": "application/json",

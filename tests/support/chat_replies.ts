@@ -76,6 +76,11 @@ export function stream(...chunks: Rec[]): RawReply {
   return sse([...chunks.map(frame), DONE]);
 }
 
+/** A turn that says this, piece by piece, and stops. */
+export function say(...words: string[]): RawReply {
+  return stream(role(), ...words.map(text), finish("stop"), usage());
+}
+
 /** A stream of these chunks that ends in a clean EOF without `[DONE]`. */
 export function streamWithoutDone(...chunks: Rec[]): RawReply {
   return sse(chunks.map(frame));

@@ -27,6 +27,8 @@ export interface CodexSettings {
   readonly provider?: string;
   /** More lines for the top of `config.toml`. */
   readonly config?: string;
+  /** More lines for the provider. */
+  readonly providerConfig?: string;
 }
 
 /** Makes a home directory for Codex. */
@@ -52,6 +54,7 @@ name = "${settings.provider ?? "synth"}"
 base_url = "${origin}/api/v1"
 wire_api = "responses"
 env_key = "SYNTH_API_KEY"
+${settings.providerConfig ?? ""}
 `,
   );
   return {

@@ -25,6 +25,8 @@ const ITEMS = [
   "custom_tool_call",
   "custom_tool_call_output",
   "reasoning",
+  "compaction",
+  "compaction_trigger",
 ];
 
 /** Starts one on a free port of 127.0.0.1. */

@@ -4,12 +4,19 @@ import { FakeClock, newId } from "@synth/core";
 import { Authenticator, type Principal, SCOPES } from "@synth/core/auth";
 import { documentMigrations, type DocumentStore, SqliteDocumentStore } from "@synth/core/storage";
 import { RedisDocumentStore } from "@synth/core/storage";
+import { UpstashTransport } from "@synth/core/storage/upstash";
 import { RespTransport } from "@synth/core/storage/resp";
 import { openSqlite } from "@synth/core/storage/sqlite";
-import { createSealer, generateSealKey, parseSealKeys } from "../../gateway/bridge/seal.ts";
+import {
+  createSealer,
+  generateSealKey,
+  parseSealKeys,
+  type Sealer,
+} from "../../gateway/bridge/seal.ts";
 import { ResponseStore } from "../../gateway/responses/response_store.ts";
 import type { RedisServer } from "./redis_server.ts";
 import type { Rec } from "./response_shape.ts";
+import { startUpstashProxy } from "./upstash_proxy.ts";
 import { type ScriptedUpstream, startUpstream } from "./scripted_upstream.ts";
 import { eventsOf, startGateway, type TestGateway } from "./test_gateway.ts";
 import { checkEvents, checkResponse, finalResponse } from "./response_invariants.ts";
@@ -21,6 +28,7 @@ export interface StoredBench extends AsyncDisposable {
   readonly store: CountingStore;
   readonly org: string;
   readonly responses: ResponseStore;
+  readonly sealer: Sealer;
   /** Lets this many milliseconds go by for SQLite; Redis has its own time. */
   pass(ms: number): Promise<void>;
   /** Sends a request, as the caller `a` or, of another org, `b`. */
@@ -41,8 +49,13 @@ export interface SendOptions {
 export class CountingStore implements DocumentStore {
   readonly #inner: DocumentStore;
   readonly calls: string[] = [];
+  /** Bytes of JSON that were written, and read. */
+  bytes = 0;
+  bytesRead = 0;
   /** What the next puts throw, or wait for. */
   onPut: (() => Promise<void>) | null = null;
+  /** What comes before the next reads of several. */
+  onRead: (() => Promise<void>) | null = null;
 
   constructor(inner: DocumentStore) {
     this.#inner = inner;
@@ -53,13 +66,17 @@ export class CountingStore implements DocumentStore {
     return this.#inner.get(...args);
   };
 
-  getMany: DocumentStore["getMany"] = (...args) => {
+  getMany: DocumentStore["getMany"] = async (...args) => {
     this.calls.push(`getMany ${args[2].length}`);
-    return this.#inner.getMany(...args);
+    await this.onRead?.();
+    const found = await this.#inner.getMany(...args);
+    for (const one of found) this.bytesRead += JSON.stringify(one?.value ?? "").length;
+    return found;
   };
 
   put: DocumentStore["put"] = async (...args) => {
     this.calls.push("put");
+    this.bytes += JSON.stringify(args[3]).length;
     await this.onPut?.();
     return await this.#inner.put(...args);
   };
@@ -74,30 +91,46 @@ export class CountingStore implements DocumentStore {
 }
 
 /** Which store. */
-export type StoreKind = "SQLite" | "Redis";
+export type StoreKind = "SQLite" | "Redis" | "Upstash";
+
+/** Every one. */
+export const STORE_KINDS: readonly StoreKind[] = ["SQLite", "Redis", "Upstash"];
+
+/** Opens a store that counts, closed with `stack`. */
+export async function openDocuments(
+  kind: StoreKind,
+  redis: RedisServer,
+  clock: FakeClock,
+  stack: AsyncDisposableStack,
+): Promise<CountingStore> {
+  if (kind === "SQLite") {
+    const dir = await Deno.makeTempDir();
+    stack.defer(() => Deno.remove(dir, { recursive: true }));
+    const file = await openSqlite({ path: join(dir, "d.db"), migrations: documentMigrations });
+    stack.defer(() => file.close());
+    return new CountingStore(new SqliteDocumentStore(file, { clock }));
+  }
+  if (kind === "Redis") {
+    const transport = new RespTransport({ url: redis.url });
+    stack.defer(() => transport.close());
+    return new CountingStore(new RedisDocumentStore(transport));
+  }
+  const proxy = stack.use(await startUpstashProxy(redis.url));
+  const transport = new UpstashTransport({ url: proxy.url, token: proxy.token });
+  return new CountingStore(new RedisDocumentStore(transport));
+}
 
 /** Opens one. */
 export async function storedBench(
   kind: StoreKind,
   redis: RedisServer,
   settings: Rec = {},
+  upstreamSettings: Rec = {},
 ): Promise<StoredBench> {
   const stack = new AsyncDisposableStack();
   const upstream = stack.use(await startUpstream());
   const clock = new FakeClock(Date.now());
-  let inner: DocumentStore;
-  if (kind === "SQLite") {
-    const dir = await Deno.makeTempDir();
-    stack.defer(() => Deno.remove(dir, { recursive: true }));
-    const file = await openSqlite({ path: join(dir, "d.db"), migrations: documentMigrations });
-    stack.defer(() => file.close());
-    inner = new SqliteDocumentStore(file, { clock });
-  } else {
-    const transport = new RespTransport({ url: redis.url });
-    stack.defer(() => transport.close());
-    inner = new RedisDocumentStore(transport);
-  }
-  const store = new CountingStore(inner);
+  const store = await openDocuments(kind, redis, clock, stack);
   const org = newId("o");
   const sealer = createSealer(parseSealKeys(generateSealKey("k")));
   const principal = (of: string): Principal => ({
@@ -111,6 +144,7 @@ export async function storedBench(
     await startGateway({
       baseUrl: upstream.baseUrl,
       settings,
+      upstream: upstreamSettings,
       documents: store,
       sealer,
       authenticator: new Authenticator({
@@ -137,6 +171,7 @@ export async function storedBench(
     store,
     org,
     responses: new ResponseStore(store, sealer),
+    sealer,
     pass: (ms) => clock.tick(ms),
     send,
     async create(body, stream = false) {

@@ -4,9 +4,11 @@ import { edgeEnvironment, type EdgeGateways, startWorkers } from "../support/edg
 import { openSession, respond } from "../support/budget_gateways.ts";
 import { billConfig } from "../support/budget_upstream.ts";
 import { delta, frame, role, sse } from "../support/chat_replies.ts";
+import { sendRaw } from "../support/raw_client.ts";
 import { startRedis } from "../support/redis_server.ts";
 import type { Rec } from "../support/response_shape.ts";
 import { type ScriptedUpstream, startUpstream } from "../support/scripted_upstream.ts";
+import { errorOf, openSocket, responseOf } from "../support/socket_client.ts";
 import { startUpstashProxy, type UpstashProxy } from "../support/upstash_proxy.ts";
 
 interface World extends AsyncDisposable {
@@ -140,16 +142,42 @@ Deno.test("worker serves what the gateway serves", async (t) => {
     assertEquals((await worker.ask(0, "GET", "/v1/responses")).status, 405);
     assertEquals((await worker.ask(0, "GET", "/nowhere")).status, 404);
     // Deno's fetch sends no Upgrade header; workerd hands it on.
-    const { hostname, port } = new URL(worker.origins[0] ?? "");
-    using socket = await Deno.connect({ hostname, port: Number(port) });
+    const { port } = new URL(worker.origins[0] ?? "");
     const head = "GET /v1/responses HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n" +
       "upgrade: websocket\r\nsec-websocket-version: 13\r\n" +
-      "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
-    await socket.write(new TextEncoder().encode(head));
-    const answer = new Uint8Array(64);
-    await socket.read(answer);
-    assertStringIncludes(new TextDecoder().decode(answer), "HTTP/1.1 426");
+      "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+    const bare = await sendRaw(Number(port), `${head}\r\n`);
+    assertEquals([bare.status, JSON.parse(bare.body).error.code], [401, "missing_api_key"]);
+    const key = `authorization: ${worker.headers.authorization}\r\n`;
+    const page = await sendRaw(Number(port), `${head}${key}origin: https://x.example\r\n\r\n`);
+    assertEquals([page.status, JSON.parse(page.body).error.code], [403, "origin_not_allowed"]);
   });
+
+  await t.step(
+    "turns on a WebSocket, the second from the first; refusals leave it open",
+    async () => {
+      const session = await openSession(worker, { api_calls: 2 });
+      await using socket = await openSocket(worker.origins[0] ?? "", {
+        ...worker.headers,
+        "x-synth-session-id": session,
+      });
+      const ask = { model: "mock-text", store: false };
+      socket.send("{");
+      assertEquals(errorOf(await socket.turn()).code, "invalid_json");
+      const first = responseOf(await socket.create({ ...ask, input: "A" }));
+      await socket.create({ ...ask, input: "B", previous_response_id: first.id });
+      const messages = upstream.requests.at(-1)?.body.messages as Rec[];
+      assertEquals(messages.map((message) => message.content), ["A", "Hello", "B"]);
+      assertEquals(
+        errorOf(await socket.create({ ...ask, input: "C" })).code,
+        "session_limit_exceeded",
+      );
+      const warm = responseOf(await socket.create({ ...ask, input: "D", generate: false }));
+      assertEquals(warm.output, []);
+      socket.close();
+      assertEquals((await socket.closed).code, 1005);
+    },
+  );
 
   await t.step("a configuration cannot be read again", async () => {
     const response = await worker.ask(0, "POST", "/admin/reload");
@@ -185,6 +213,29 @@ Deno.test("worker settles what a client leaves behind", async () => {
   // The line is written when the lease is settled.
   const line = /^.*"model":"mock-x".*$/m.exec(await worker.says('"model":"mock-x"'))?.[0] ?? "";
   assertStringIncludes(line, '"usage_estimated":true');
+  const books = await (await worker.ask(0, "GET", `/api/v1/sessions/${session}`)).json();
+  const [limit] = books.limits as Rec[];
+  assertEquals(limit?.held, 0);
+  assert(Number(limit?.current_usage) >= 40, "what was produced is not in the books");
+});
+
+Deno.test("worker settles what a client of a WebSocket leaves behind", async () => {
+  await using world = await startWorld();
+  const { upstream, worker } = world;
+  const session = await openSession(worker, { tokens: 100_000 });
+  const begun = [frame(role()), frame(delta({ content: "abc ".repeat(40) }))];
+  upstream.enqueue({ ...sse(begun), steps: [...begun, { fault: "stall" }] });
+  const socket = await openSocket(worker.origins[0] ?? "", {
+    ...worker.headers,
+    "x-synth-session-id": session,
+  });
+  socket.send({ type: "response.create", model: "mock-x", store: false, input: "Hi" });
+  while ((await socket.next()).type !== "response.output_text.delta");
+  const asked = await upstream.request(0);
+  socket.close();
+  await asked.closed;
+  const line = /^.*"model":"mock-x".*$/m.exec(await worker.says('"model":"mock-x"'))?.[0] ?? "";
+  assertStringIncludes(line, '"error_code":"client_closed_request"');
   const books = await (await worker.ask(0, "GET", `/api/v1/sessions/${session}`)).json();
   const [limit] = books.limits as Rec[];
   assertEquals(limit?.held, 0);

@@ -6,6 +6,7 @@ import type { UpstreamProfile } from "../profile.ts";
 import type { Sealer, SealScope } from "../seal.ts";
 import { AssistantGroup } from "./assistant_group.ts";
 import { CallIds } from "./call_ids.ts";
+import type { ItemSecrets } from "./item_secret.ts";
 import { COMPACTION_PROMPT, compactionText } from "./compaction.ts";
 import { textOf, unsupported, userContent } from "./content.ts";
 import { callIdOf, pairCalls, type Pairing } from "./pairing.ts";
@@ -18,6 +19,8 @@ export interface HistoryOptions {
   readonly profile: UpstreamProfile;
   readonly sealer: Sealer | null;
   readonly scope: SealScope;
+  /** What was stored of items beside what the client was shown. */
+  readonly secrets?: ItemSecrets | undefined;
   readonly instructions: string | null;
   /** System text that the gateway adds behind the client's. */
   readonly hints: readonly string[];
@@ -77,8 +80,8 @@ class History {
         return;
       case "reasoning": {
         if (index < this.#reasoningFrom) return;
-        const { profile, sealer, scope } = this.#options;
-        const reasoning = reasoningOf(known, profile, sealer, scope);
+        const { profile, sealer, scope, secrets } = this.#options;
+        const reasoning = reasoningOf(known, profile, sealer, scope, secrets);
         if (reasoning !== null) this.#open(index, false).reasoning.push(reasoning);
         return;
       }

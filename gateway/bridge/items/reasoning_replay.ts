@@ -3,6 +3,7 @@ import type { ReasoningItem } from "@synth/core/api";
 import type { ChatMessage } from "../chat.ts";
 import type { UpstreamProfile } from "../profile.ts";
 import type { Sealer, SealScope } from "../seal.ts";
+import { chatMaker, type ItemSecrets } from "./item_secret.ts";
 
 /** Reasoning that goes back to the upstream. */
 export interface Reasoning {
@@ -10,14 +11,19 @@ export interface Reasoning {
   readonly details: readonly Json[] | null;
 }
 
-/** Reads a reasoning item: our own seal, else its raw text, else (only where the upstream insists) its summary. */
+/** Reads a reasoning item: what was stored of it, else our own seal, else its raw text, else (only where the upstream insists) its summary. */
 export function reasoningOf(
   item: ReasoningItem,
   profile: UpstreamProfile,
   sealer: Sealer | null,
   scope: SealScope,
+  secrets?: ItemSecrets,
 ): Reasoning | null {
   if (profile.reasoningField === "none") return null;
+  const secret = typeof item.id === "string" ? secrets?.get(item.id) : undefined;
+  if (secret?.by === chatMaker(scope.model)) {
+    return { text: secret.text ?? "", details: secret.details ?? null };
+  }
   const seal = item.encrypted_content;
   if (sealer !== null && typeof seal === "string") {
     const opened = sealer.open(seal, scope);

@@ -9,6 +9,7 @@ import type {
 import type { ChatRequest } from "../chat.ts";
 import type { ClientTraits } from "../client_traits.ts";
 import { chatMessages } from "../items/history.ts";
+import type { ItemSecrets } from "../items/item_secret.ts";
 import { resolveReferences } from "../items/references.ts";
 import type { ToolBinding, TurnPlan } from "../plan.ts";
 import type { UpstreamProfile } from "../profile.ts";
@@ -40,6 +41,8 @@ export interface PlanOptions {
   readonly history?: readonly InputItem[];
   /** Stored items that an `item_reference` may name, by id, beside those of the history and the input. */
   readonly references?: ReadonlyMap<string, InputItem>;
+  /** What was stored of all these items beside what the client was shown. */
+  readonly secrets?: ItemSecrets;
   readonly toolLimits?: Partial<ToolLimits>;
   /** @default {no guard} */
   readonly loopLimits?: LoopLimits;
@@ -98,6 +101,7 @@ export function planTurn(body: ResponsesRequest, options: PlanOptions): TurnPlan
     profile,
     sealer,
     scope: { org: options.org, model: options.upstreamModel },
+    secrets: options.secrets,
     instructions: body.instructions ?? null,
     hints: [
       compaction ? null : format.hint,
@@ -181,7 +185,8 @@ function isCompaction(body: ResponsesRequest, items: readonly InputItem[]): bool
   return items.at(-1)?.type === "compaction_trigger";
 }
 
-function noSealer(): SynthError {
+/** The error for a compaction where there are no keys. */
+export function noSealer(): SynthError {
   return new SynthError("This gateway has no keys to seal a summary with", {
     code: "compaction_unavailable",
     status: 400,

@@ -149,9 +149,11 @@ function inputPart(part: Fields | null, param: string): InputItem {
     }
     case "file": {
       const file = asFields(part.file) ?? {};
-      const members = ["file_id", "filename", "file_data"] as const;
+      // The upstream's one account serves all orgs: an id would work for whoever knows it.
+      if (asText(file.file_id) !== "") throw noEquivalent(param, "A file_id");
+      if (typeof file.file_data !== "string") throw invalid(param, "A file needs file_data");
+      const members = ["filename", "file_data"] as const;
       const given = members.filter((name) => typeof file[name] === "string");
-      if (given.length === 0) throw invalid(param, "A file needs file_data or file_id");
       return Object.fromEntries([
         ["type", "input_file"],
         ...given.map((name): [string, Json] => [name, file[name] as string]),

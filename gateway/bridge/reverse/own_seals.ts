@@ -3,7 +3,8 @@ import { asFields, asText } from "../chat_chunk.ts";
 import type { Sealed } from "../seal.ts";
 import type { InputItem } from "./responses_body.ts";
 
-const UNREADABLE =
+/** What stands for a summary that nobody here can read. */
+export const UNREADABLE_COMPACTION =
   "[An earlier part of this conversation was compacted elsewhere and cannot be read here.]";
 
 /**
@@ -23,7 +24,7 @@ export function withoutOwnSeals(
       const sealed = open(seal);
       const text = sealed?.kind === "compaction"
         ? `[Summary of the conversation so far]\n${sealed.text}`
-        : UNREADABLE;
+        : UNREADABLE_COMPACTION;
       items.push({ type: "message", role: "user", content: [{ type: "input_text", text }] });
     }
   }

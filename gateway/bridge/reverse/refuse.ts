@@ -17,17 +17,17 @@ export function invalid(param: string, message: string): SynthError {
 }
 
 /**
- * Refuses what names something that is kept at the upstream. Its one account serves all orgs, so that an id would work for whoever knows it.
+ * Refuses what names something that is kept at the upstream. Its one account serves all orgs, so that an id would work for whoever knows it. Ids of responses and of
+ * their items are ours, and looked up here.
  *
  * @throws {SynthError} 400 `unsupported_parameter`
  */
 export function refuseStoredIds(asked: ResponsesRequest): void {
-  for (const field of ["previous_response_id", "conversation", "prompt"] as const) {
+  for (const field of ["conversation", "prompt"] as const) {
     if ((asked[field] ?? null) !== null) throw storedId(field, `'${field}'`);
   }
   if (Array.isArray(asked.input)) {
     asked.input.forEach((item, at) => {
-      if (item.type === "item_reference") throw storedId(`input[${at}]`, "An item_reference");
       const parts = [
         (item as { content?: unknown }).content,
         (item as { output?: unknown }).output,

@@ -108,7 +108,7 @@ function checkFields(chat: ChatCompletionsRequest): string[] {
   if (!Array.isArray(modalities) || modalities.some((one) => one !== "text")) {
     throw noEquivalent("modalities", "Output other than text");
   }
-  const ignored: string[] = [];
+  const ignored: string[] = chat["store"] === true ? ["store"] : [];
   for (const [field, value] of Object.entries(chat)) {
     if (value === null || value === undefined || READ.has(field)) continue;
     if (REFUSED.has(field)) {

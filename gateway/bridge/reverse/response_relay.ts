@@ -11,11 +11,13 @@ import { asFields, asText, type Fields } from "../chat_chunk.ts";
 import type { ResponseEcho } from "../plan.ts";
 import { type ResponseError, responseObject } from "../response_object.ts";
 import type { TurnEnd } from "../stream/machine.ts";
+import { Malformed } from "../stream/malformed.ts";
 import { endingOf } from "../stream/terminal.ts";
 import { responseUsage, type TurnUsage, UsageMeter } from "../stream/usage.ts";
 import { utf8Length } from "../stream/utf8_length.ts";
 import { streamError } from "../upstream_error.ts";
 import { OpenItems } from "./open_items.ts";
+import type { OwnIds } from "./own_ids.ts";
 
 /** How a relay is made. */
 export interface ResponseRelayOptions {
@@ -27,6 +29,8 @@ export interface ResponseRelayOptions {
   readonly createdAt: number;
   /** Whether events are written; else only the final object is of interest. */
   readonly stream: boolean;
+  /** Gives the ids. Absent: they are the upstream's. */
+  readonly ids?: OwnIds | undefined;
 }
 
 const encoder = new TextEncoder();
@@ -43,6 +47,7 @@ export class ResponseRelay implements Translation {
   readonly #options: ResponseRelayOptions;
   readonly #meter: UsageMeter = new UsageMeter();
   readonly #items: OpenItems = new OpenItems();
+  readonly #malformed: Malformed = new Malformed();
   /** The response as the upstream last told it, under the client's model name. */
   #snapshot: Fields | null = null;
   #final: Fields | null = null;
@@ -102,9 +107,18 @@ export class ResponseRelay implements Translation {
   start(): void {}
 
   event(data: string): void {
+    if (this.done) return;
     const event = parsed(data);
-    if (event === null || this.done) return;
-    if (event.object === "response") return this.#whole(event);
+    if (event === null) {
+      const error = this.#malformed.add();
+      if (error !== null) {
+        this.finish({ reason: "error", error, now: this.#options.createdAt });
+      }
+      return;
+    }
+    const { ids } = this.#options;
+    if (event.object === "response") return this.#whole(ids?.response(event) ?? event);
+    ids?.event(event);
     const type = asText(event.type);
     if (type === "error" || (type === "" && asFields(event.error) !== null)) {
       // What follows may be the upstream's own response.failed; else ours.
@@ -186,8 +200,8 @@ export class ResponseRelay implements Translation {
 
   /** `response.created` and `response.in_progress` of our own, unless the upstream sent the former. */
   #announce(): void {
-    const { echo, createdAt } = this.#options;
-    this.#snapshot ??= { ...fresh(echo, createdAt) };
+    const { echo, createdAt, ids } = this.#options;
+    this.#snapshot ??= { ...fresh(echo, createdAt, ids?.responseId ?? newId("resp_")) };
     if (this.#announced) return;
     this.#announced = true;
     const response = inProgress(this.#snapshot);
@@ -225,9 +239,9 @@ function inProgress(response: Fields): Fields {
   return { ...response, status: "in_progress", output: [], usage: null, completed_at: null };
 }
 
-function fresh(echo: ResponseEcho, createdAt: number): object {
+function fresh(echo: ResponseEcho, createdAt: number, id: string): object {
   return responseObject({
-    id: newId("resp_"),
+    id,
     created_at: createdAt,
     status: "in_progress",
     completed_at: null,

@@ -1,7 +1,7 @@
 /** The one writer of sequence numbers, output indices and the list of finished items. @module */
 import type { Json } from "@synth/core";
 import type { WholeEvent } from "../events.ts";
-import type { OutputItem } from "../output_item.ts";
+import type { OutputItem, ReasoningItem } from "../output_item.ts";
 import type { TurnPlan } from "../plan.ts";
 import type { Sealed, SealedReasoning } from "../seal.ts";
 import type { DeltaChannel, EventSink } from "./sink.ts";
@@ -18,6 +18,8 @@ export interface EmitterOptions {
   /** Encrypts what only we may read again. */
   readonly seal: (content: Sealed) => string;
   readonly sink: EventSink;
+  /** Told of reasoning that the client is not shown as it was received. Absent: nobody remembers it. */
+  readonly remember?: ((itemId: string, content: SealedReasoning) => void) | undefined;
 }
 
 /** Numbers what is emitted and keeps the items that were closed. */
@@ -84,6 +86,13 @@ export class Emitter {
   /** The sealed summary of a compaction, or `undefined` when it cannot be made. */
   sealSummary(text: string): string | undefined {
     return this.#trySeal({ kind: "compaction", text: text.toWellFormed() });
+  }
+
+  /** Hands on reasoning that what the client has of the item does not hold. */
+  remember(item: ReasoningItem, content: SealedReasoning): void {
+    if (item.encrypted_content !== undefined) return;
+    if (item.content !== undefined && content.details === undefined) return;
+    this.#options.remember?.(item.id, content);
   }
 
   #trySeal(content: Sealed): string | undefined {

@@ -213,7 +213,8 @@ export class ResponseMachine {
   #delta(delta: Fields, choice: Fields): void {
     const details = reasoningDetails(delta);
     const thought = reasoningText(delta, details);
-    if (thought !== "" || (details.length > 0 && this.#plan.reasoning.seal)) {
+    const kept = this.#plan.reasoning.seal || this.#options.remember !== undefined;
+    if (thought !== "" || (details.length > 0 && kept)) {
       this.#reason(thought, details);
     }
     const { content, refusal, tool_calls, function_call } = delta;

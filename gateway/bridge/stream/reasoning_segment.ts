@@ -1,6 +1,7 @@
 /** A reasoning item: a summary part or a raw part, and our seal. @module */
 import type { Fields } from "../chat_chunk.ts";
 import type { ReasoningItem } from "../output_item.ts";
+import type { SealedReasoning } from "../seal.ts";
 import type { Emitter } from "./emitter.ts";
 import { ReasoningDetails } from "./reasoning_details.ts";
 import type { Segment } from "./segment.ts";
@@ -63,12 +64,14 @@ export class ReasoningSegment implements Segment {
       item.content = [{ type: "reasoning_text", text }];
     }
     const details = this.#details.list;
-    const sealed = emitter.seal({
+    const content: SealedReasoning = {
       kind: "reasoning",
       text: text ?? "",
       ...(details.length === 0 ? {} : { details }),
-    });
+    };
+    const sealed = emitter.seal(content);
     if (sealed !== undefined) item.encrypted_content = sealed;
+    emitter.remember(item, content);
     emitter.conclude(this.#outputIndex, item);
   }
 

@@ -33,7 +33,7 @@ header { background: var(--card); border-bottom: 1px solid var(--line); }
 .inner p { margin: 0; }
 .inner form { margin-left: auto; }
 .brand { font-weight: 700; letter-spacing: 0.01em; font-size: 1.125rem; }
-.who { min-width: 0; overflow-wrap: anywhere; }
+.who { min-width: 0; overflow-wrap: anywhere; display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 0.4rem; }
 main { padding: 1rem; }
 main:focus { outline: none; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0.5rem 0 1rem; }
@@ -72,7 +72,8 @@ tbody th { font-weight: 400; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 td.number { white-space: nowrap; }
 td.number .quiet { display: block; }
-time { white-space: nowrap; font-variant-numeric: tabular-nums; }
+time { font-variant-numeric: tabular-nums; }
+time span { white-space: nowrap; }
 .name { font-weight: 600; display: block; overflow-wrap: anywhere; }
 .id { display: block; color: var(--quiet); font-size: 0.75rem; }
 .url { overflow-wrap: anywhere; }
@@ -81,7 +82,7 @@ tr[data-status="ended"] .name, tr[data-status="expired"] .name { font-weight: 40
 .badge[data-status="active"] { background: var(--good-ground); color: var(--good); }
 .badge[data-status="limit_exceeded"], .badge[data-status="revoked"] { background: var(--bad-ground); color: var(--bad); }
 
-.limit { min-width: min(16rem, 100%); }
+.limit { min-width: 17rem; }
 .limit + .limit { margin-top: 0.5rem; }
 .limit-text { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1rem; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
 .held-text, .over-text { color: var(--quiet); }
@@ -116,13 +117,14 @@ button:hover { border-color: var(--ink); }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tr { border-top: 1px solid var(--line); padding: 0.625rem 0; }
   tbody th, tbody td { border: 0; padding: 0.125rem 0; text-align: left; white-space: normal; }
-  td[data-label] { display: flex; flex-wrap: wrap; gap: 0 0.75rem; align-items: baseline; }
-  td[data-label]::before { content: attr(data-label); color: var(--quiet); font-size: 0.8125rem; flex: 0 0 7.5rem; }
+  td[data-label] { display: grid; grid-template-columns: 6.5rem minmax(0, 1fr); gap: 0 0.75rem; align-items: baseline; }
+  td[data-label]::before { content: attr(data-label); color: var(--quiet); font-size: 0.8125rem; }
   td[data-label="Limits"] { display: block; }
   td[data-label="Limits"]::before { display: none; }
   td:empty { display: none; }
-  td.number .quiet { display: inline; }
-  .limit { padding: 0.25rem 0; }
+  td.number, th.number { white-space: normal; text-align: left; }
+  td.number .cell > * { display: inline; margin-right: 0.5rem; }
+  .limit { padding: 0.25rem 0; min-width: 0; }
 }
 @media (prefers-reduced-motion: reduce) {
   * { transition: none !important; animation: none !important; }

@@ -58,7 +58,7 @@ export function DashboardView(
             <span class="unseen">Signed in as</span>
             <bdi>{nameText(user)}</bdi>
             <span class="quiet">
-              &#32;of <bdi>{nameText(org)}</bdi>
+              in <bdi>{nameText(org)}</bdi>
             </span>
           </p>
           <p id="live" class="live" role="status" hidden></p>

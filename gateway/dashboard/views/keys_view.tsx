@@ -55,7 +55,11 @@ export function KeysView(
   });
   return (
     <>
-      <Table caption={`${keys.keys.length} keys`} columns={COLUMNS} rows={rows} />
+      <Table
+        caption={keys.keys.length === 1 ? "1 key" : `${keys.keys.length} keys`}
+        columns={COLUMNS}
+        rows={rows}
+      />
       {keys.more && (
         <p class="quiet">
           and more: <code>synth keys list</code>

@@ -33,7 +33,7 @@ export function OverviewView(
             <Figure
               name="Cost today"
               value={amountText("cost", today.cost)}
-              note={`${countText(today.events)} requests`}
+              note={today.events === 1 ? "1 event" : `${countText(today.events)} events`}
             />
             <Figure
               name={`Cost in ${SPEND_DAYS} days`}

@@ -41,7 +41,7 @@ function Lines(
     { label: first },
     { label: "Cost", number: true },
     { label: "Tokens", number: true },
-    { label: "Requests", number: true },
+    { label: "Events", number: true },
   ];
   // What costs nothing is still drawn: by its tokens.
   const free = lines.every(({ cost }) => cost === 0n);
@@ -51,7 +51,7 @@ function Lines(
     key: line.name ?? "",
     cells: [
       <>
-        <bdi class="name">{line.name === null ? "no model" : nameText(line.name)}</bdi>
+        <bdi class="name">{line.name === null ? "without a model" : nameText(line.name)}</bdi>
         <svg class="spark" aria-hidden="true" width="100%" height="4">
           <rect class="bar-used" width={`${percent(weight(line), most)}%`} height="4" />
         </svg>

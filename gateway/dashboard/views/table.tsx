@@ -54,12 +54,13 @@ function TableRow({ columns, row }: { columns: readonly Column[]; row: Row }): J
     <tr role="row" data-key={row.key} data-status={row.status}>
       {row.cells.map((cell, i) => {
         const column = columns[i];
+        if (cell === null) return <td role="cell"></td>;
         const kind = column?.number ? "number" : undefined;
         return i === 0
           ? <th scope="row" role="rowheader" class={kind}>{cell}</th>
           : (
             <td role="cell" class={kind} data-label={column?.hidden ? undefined : column?.label}>
-              {cell}
+              <div class="cell">{cell}</div>
             </td>
           );
       })}

@@ -6,5 +6,10 @@ import { timeText } from "./format.ts";
 
 /** In UTC, as the column says. */
 export function Time({ at }: { at: number }): JSX.Element {
-  return <time datetime={new Date(at).toISOString()}>{timeText(at)}</time>;
+  const [date, time] = timeText(at).split(" ");
+  return (
+    <time datetime={new Date(at).toISOString()}>
+      <span>{date}</span> <span>{time}</span>
+    </time>
+  );
 }

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { type Amounts, LIVE_BUCKETS, mapAmounts, NOTHING } from "../../limits.ts";
-import type { LimitSpec, LimitState, ScopeKind } from "../../limits.ts";
+import { type Amounts, mapAmounts, NOTHING } from "../../limits.ts";
+import type { LimitSpec, ScopeKind } from "../../limits.ts";
 import type {
   Grant,
   LeaseRef,
@@ -24,59 +24,18 @@ import {
   draft,
   fits,
   inputOf,
-  type ModelEvent,
   type ModelLease,
   type ModelLimit,
-  type ModelScope,
   type ModelSession,
-  newScope,
   positive,
   remember,
-  stateAt,
   stub,
 } from "./model_books.ts";
+import { ModelState } from "./model_state.ts";
 
 /** The reference. One org. */
-export class ModelLedger {
-  /** The store's clock. */
-  now: number;
-  readonly sessions: Map<string, ModelSession> = new Map();
-  readonly active: Map<string, string> = new Map();
-  readonly keys: Map<string, ModelScope> = new Map();
-  readonly org: ModelScope = newScope("org");
-  readonly leases: Map<string, ModelLease> = new Map();
-  readonly journal: Map<string, ModelEvent> = new Map();
+export class ModelLedger extends ModelState {
   readonly #operations: Map<string, string> = new Map();
-
-  constructor(now: number) {
-    this.now = now;
-  }
-
-  key(id: string): ModelScope {
-    const scope = this.keys.get(id) ?? newScope("key");
-    this.keys.set(id, scope);
-    return scope;
-  }
-
-  timeOf(scope: ModelScope): number {
-    return Math.max(scope.clock, this.now);
-  }
-
-  expiryOf(session: ModelSession): number {
-    const { ttlMs, idleMs } = session.spec;
-    return Math.min(
-      ttlMs === null ? Infinity : session.createdAt + ttlMs,
-      idleMs === null ? Infinity : session.seenAt + idleMs,
-    );
-  }
-
-  isOver(session: ModelSession): boolean {
-    return session.endedAt !== null || this.timeOf(session.scope) >= this.expiryOf(session);
-  }
-
-  state(limit: ModelLimit): LimitState {
-    return stateAt(limit, this.timeOf(limit.scope));
-  }
 
   open(input: OpenSession): { created: boolean; ended: string | null } {
     if (this.sessions.has(input.spec.id)) return { created: false, ended: null };
@@ -104,27 +63,22 @@ export class ModelLedger {
     if (session === undefined) return null;
     if (this.active.get(session.user) === id) this.active.delete(session.user);
     if (session.endedAt !== null) return false;
-    session.endedAt = this.#tick(session.scope);
+    session.endedAt = this.tick(session.scope);
     return true;
   }
 
   heartbeat(id: string): boolean {
     const session = this.sessions.get(id);
     if (session === undefined) return false;
-    if (!this.isOver(session)) session.seenAt = this.#tick(session.scope);
+    if (!this.isOver(session)) session.seenAt = this.tick(session.scope);
     return true;
-  }
-
-  scope(kind: ScopeKind, id: string): ModelScope | undefined {
-    if (kind === "org") return this.org;
-    return kind === "key" ? this.key(id) : this.sessions.get(id)?.scope;
   }
 
   addLimit(kind: ScopeKind, id: string, spec: LimitSpec): boolean | null {
     const scope = this.scope(kind, id);
     if (scope === undefined) return null;
     if (scope.limits.some((limit) => limit.spec.id === spec.id)) return false;
-    const at = this.#tick(scope);
+    const at = this.tick(scope);
     const limit: ModelLimit = { spec, scope, value: spec.value, holds: new Map(), entries: [] };
     if (spec.windowMs === null) {
       const past = scope.used[spec.metric];
@@ -148,7 +102,7 @@ export class ModelLedger {
     const done = this.#operations.get(`${kind} ${id} ${operation}`);
     if (done !== undefined) return done === `${limitId} ${by}` ? false : "conflict";
     this.#operations.set(`${kind} ${id} ${operation}`, `${limitId} ${by}`);
-    this.#tick(limit.scope);
+    this.tick(limit.scope);
     limit.value += by;
     return true;
   }
@@ -175,7 +129,7 @@ export class ModelLedger {
     const scopes = [...(session === null ? [] : [session.scope]), this.key(input.keyId), this.org];
     const refuse = (limit: ModelLimit, more: RefusedLimit): Refusal => {
       if (session !== null && !fresh && session.spec.idleMs !== null) {
-        session.seenAt = this.#tick(session.scope);
+        session.seenAt = this.tick(session.scope);
       }
       const sessionId = session === null || fresh ? null : session.id;
       return { granted: false, sessionId, limit: this.state(limit), ...more };
@@ -208,7 +162,7 @@ export class ModelLedger {
       return refuse(first, {
         reason: hopeless === undefined ? "reserved" : "exceeded",
         asked: least[first.spec.metric],
-        freesAt: this.#freesAt(first, least[first.spec.metric]),
+        freesAt: this.freesAt(first, least[first.spec.metric]),
       });
     }
 
@@ -242,7 +196,7 @@ export class ModelLedger {
     };
     this.leases.set(input.leaseId, lease);
     for (const scope of scopes) {
-      this.#tick(scope);
+      this.tick(scope);
       for (const limit of scope.limits) {
         limit.holds.set(input.leaseId, lease.held[limit.spec.metric]);
       }
@@ -293,30 +247,6 @@ export class ModelLedger {
     };
   }
 
-  limitsOf(ref: LeaseRef): LimitState[] {
-    return this.#scopesOf(ref).flatMap((scope) => scope.limits.map((limit) => this.state(limit)));
-  }
-
-  #scopesOf(ref: LeaseRef): ModelScope[] {
-    const session = this.sessions.get(ref.sessionId ?? "");
-    return [...(session === undefined ? [] : [session.scope]), this.key(ref.keyId), this.org];
-  }
-
-  #freesAt(limit: ModelLimit, asked: bigint): number | null {
-    const { windowMs } = limit.spec;
-    if (windowMs === null) return null;
-    const width = Math.ceil(windowMs / 60);
-    const here = Math.floor(this.timeOf(limit.scope) / width);
-    for (let bucket = here + 1; bucket <= here + LIVE_BUCKETS; bucket++) {
-      const clock = limit.scope.clock;
-      limit.scope.clock = Math.max(clock, bucket * width);
-      const then = this.state(limit);
-      limit.scope.clock = clock;
-      if (fits(then, { ...NOTHING, [limit.spec.metric]: asked })) return bucket * width;
-    }
-    return null;
-  }
-
   settle(input: SettleInput): { already: boolean; late: boolean; actual: Amounts } {
     const lease = this.leases.get(input.lease.leaseId);
     const actual = input.actual === "held" ? lease?.held ?? NOTHING : input.actual;
@@ -324,8 +254,8 @@ export class ModelLedger {
       const booked = this.journal.get(input.lease.leaseId)?.amounts ?? NOTHING;
       return { already: true, late: false, actual: booked };
     }
-    const scopes = this.#scopesOf(input.lease);
-    for (const scope of scopes) this.#tick(scope);
+    const scopes = this.scopesOf(input.lease);
+    for (const scope of scopes) this.tick(scope);
     const late = lease?.state !== "open";
     if (lease === undefined || lease.state === "released") chargeLoosely(scopes, actual);
     else if (lease.state === "open") close(lease, scopes, actual);
@@ -351,8 +281,8 @@ export class ModelLedger {
       return "released";
     }
     if (lease.state === "settled" || lease.state === "released") return lease.state;
-    const scopes = this.#scopesOf(ref);
-    for (const scope of scopes) this.#tick(scope);
+    const scopes = this.scopesOf(ref);
+    for (const scope of scopes) this.tick(scope);
     if (lease.state === "open") {
       for (const scope of scopes) {
         for (const limit of scope.limits) limit.holds.delete(ref.leaseId);
@@ -369,8 +299,8 @@ export class ModelLedger {
     let expired = 0;
     for (const [id, lease] of this.leases) {
       if (lease.state !== "open" || lease.expiresAt > this.now) continue;
-      const scopes = this.#scopesOf(lease.ref);
-      for (const scope of scopes) lease.expiredAt.set(scope, this.#tick(scope));
+      const scopes = this.scopesOf(lease.ref);
+      for (const scope of scopes) lease.expiredAt.set(scope, this.tick(scope));
       lease.seenByExpiry = new Set(scopes.flatMap((scope) => scope.limits));
       close(lease, scopes, lease.held, true);
       this.journal.set(id, {
@@ -391,7 +321,7 @@ export class ModelLedger {
     const id = `ref_${input.referenceId} ${input.sessionId}`;
     if (this.journal.has(id)) return false;
     const scopes = [session.scope, this.key(input.keyId), this.org];
-    for (const scope of scopes) this.#tick(scope);
+    for (const scope of scopes) this.tick(scope);
     chargeLoosely(scopes, input.amounts);
     this.journal.set(id, {
       amounts: input.amounts,
@@ -400,10 +330,6 @@ export class ModelLedger {
       keyId: input.keyId,
     });
     return true;
-  }
-
-  #tick(scope: ModelScope): number {
-    return scope.clock = this.timeOf(scope);
   }
 }
 

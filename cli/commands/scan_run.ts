@@ -1,0 +1,198 @@
+/** What `synth scan` does. @module */
+import { EXIT, SynthError, systemClock } from "@synth/core";
+import { onSignal } from "@synth/core/platform";
+import {
+  parsePortRange,
+  type ScanBackend,
+  type ScannedApp,
+  type ScanOptions,
+  type ScanReport,
+  scanTaskApps,
+} from "@synth/task-app/discovery";
+import { ServiceRecords } from "@synth/task-app/records";
+import { findBaseUrl } from "../client/base_url.ts";
+import { findKey, readCredentials } from "../client/credentials.ts";
+import type { CliContext } from "../context.ts";
+import { type Column, grid } from "../output/grid.ts";
+import { printJson, printLine, say } from "../output/print.ts";
+import { loadForCommand } from "../state/load.ts";
+import { findPaths, type Paths } from "../state/paths.ts";
+
+/** Flags of the command. Times are seconds. */
+export interface ScanFlags {
+  readonly baseUrl?: string;
+  readonly config?: string;
+  readonly home?: string;
+  readonly json: boolean;
+  readonly portRange?: string;
+  readonly timeout?: number;
+  readonly deadline?: number;
+  readonly apiKey?: string;
+  readonly sendKey: boolean;
+  readonly all: boolean;
+  readonly watch: boolean;
+  readonly interval?: number;
+  readonly failOn?: "unhealthy" | "degraded";
+  readonly requireOne: boolean;
+  readonly verbose: boolean;
+  readonly envFile?: string;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: "NAME", cut: 1 },
+  { title: "PORT", right: true },
+  { title: "STATUS" },
+  { title: "TYPE", drop: 3 },
+  { title: "APP ID", drop: 1 },
+  { title: "VERSION", drop: 2 },
+  { title: "URL", cut: 2 },
+  { title: "DISCOVERED VIA", drop: 4 },
+];
+const MARKS: Readonly<Record<ScannedApp["health_status"], string>> = {
+  healthy: "✓",
+  unhealthy: "!",
+  unknown: "?",
+};
+const CLEAR = "\x1b[H\x1b[2J";
+
+/** Scans once, or until the user has seen enough. */
+export async function runScan(this: CliContext, flags: ScanFlags): Promise<void> {
+  const stop = new AbortController();
+  const options = await scanOptions(this, flags, stop.signal);
+  const stopListening = onSignal(["SIGINT", "SIGTERM"], () => stop.abort(interrupted()));
+  try {
+    if (flags.watch) await watch(this, flags, options, stop.signal);
+    else finish(this, flags, await scanOnce(this, flags, options));
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    this.process.exitCode = EXIT.interrupted;
+  } finally {
+    stopListening();
+  }
+}
+
+async function scanOnce(
+  context: CliContext,
+  flags: ScanFlags,
+  options: ScanOptions,
+): Promise<ScanReport> {
+  const report = await scanTaskApps(options);
+  if (flags.json) printJson(context, report);
+  else context.process.stdout.write(tableOf(report, context));
+  return report;
+}
+
+/** Scans until it is interrupted: the screen on a terminal, else one report (`--json`: one line) whenever something has changed. */
+async function watch(
+  context: CliContext,
+  flags: ScanFlags,
+  options: ScanOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { stdout } = context.process;
+  const animated = stdout.isTerminal && !flags.json && context.env.TERM !== "dumb";
+  let last = "";
+  while (!signal.aborted && !stdout.gone()) {
+    const report = await scanTaskApps(options);
+    const news = JSON.stringify({ ...report, duration_ms: 0 });
+    if (animated) stdout.write(CLEAR + tableOf(report, context));
+    else if (news !== last) {
+      if (flags.json) printLine(context, JSON.stringify(report));
+      else stdout.write(tableOf(report, context));
+    }
+    last = news;
+    await systemClock.sleep((flags.interval ?? 5) * 1000, signal);
+  }
+}
+
+/** Says what could not be asked, and turns what was found into an exit code. */
+function finish(context: CliContext, flags: ScanFlags, report: ScanReport): void {
+  for (const line of report.warnings) say(context, `warning: ${line}`);
+  if (!report.complete) say(context, "warning: not everything answered before the deadline");
+  const sick = report.apps.some(({ status, health_status }) =>
+    flags.failOn === "degraded" ? status !== "healthy" : health_status !== "healthy"
+  );
+  if (flags.failOn !== undefined && sick) context.process.exitCode = EXIT.checks;
+  if (flags.requireOne && report.apps.length === 0) context.process.exitCode = EXIT.notFound;
+}
+
+async function scanOptions(
+  context: CliContext,
+  flags: ScanFlags,
+  signal: AbortSignal,
+): Promise<ScanOptions> {
+  const ports = parsePortRange(flags.portRange ?? "8000:8100");
+  const paths = findPaths(context, flags.home);
+  const { CF_ACCESS_CLIENT_ID: accessId, CF_ACCESS_CLIENT_SECRET: accessSecret } = context.env;
+  return {
+    ports,
+    signal,
+    sendKey: flags.sendKey,
+    all: flags.all,
+    apiKey: await taskAppKey(context, flags, paths),
+    backend: await findBackend(context, flags, paths),
+    records: new ServiceRecords({ home: paths.home }),
+    ...(accessId && accessSecret
+      ? {
+        accessHeaders: { "CF-Access-Client-Id": accessId, "CF-Access-Client-Secret": accessSecret },
+      }
+      : {}),
+    ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
+    ...(flags.deadline === undefined ? {} : { deadlineMs: flags.deadline * 1000 }),
+    ...(flags.verbose ? { onProgress: (line: string) => say(context, line) } : {}),
+  };
+}
+
+/** Flag > environment > what `synth setup` keeps. Nobody is asked: a scan may run where nobody is. */
+async function taskAppKey(
+  context: CliContext,
+  flags: ScanFlags,
+  paths: Paths,
+): Promise<string | undefined> {
+  if (flags.apiKey) return flags.apiKey;
+  const names = ["ENVIRONMENT_API_KEY", "dev_environment_api_key", "DEV_ENVIRONMENT_API_KEY"];
+  for (const name of names) {
+    const value = context.env[name]?.trim();
+    if (value) return value;
+  }
+  return (await readCredentials(context, paths))?.environment_api_key ?? undefined;
+}
+
+/** The backend, when there is one and a key for it. A backend that was named must be right; without any, a scan is still of use. */
+async function findBackend(
+  context: CliContext,
+  flags: ScanFlags,
+  paths: Paths,
+): Promise<ScanBackend | undefined> {
+  const { config } = await loadForCommand(context, paths, { config: flags.config });
+  try {
+    const flag = { name: "--base-url", value: flags.baseUrl };
+    const { url } = await findBaseUrl(context, paths, config, flag);
+    return { baseUrl: url, apiKey: (await findKey(context, paths, url)).key };
+  } catch (error) {
+    const none = error instanceof SynthError &&
+      (error.code === "no_gateway" || error.code === "no_api_key");
+    if (none) return undefined;
+    throw error;
+  }
+}
+
+function tableOf({ apps }: ScanReport, context: CliContext): string {
+  if (apps.length === 0) return "No active task apps found\n";
+  const rows = apps.map((app) => [
+    app.name,
+    app.port === null ? "-" : String(app.port),
+    `${MARKS[app.health_status]} ${app.status}`,
+    app.type,
+    app.app_id ?? "-",
+    app.version ?? "-",
+    app.url,
+    app.discovered_via,
+  ]);
+  const noun = apps.length === 1 ? "task app" : "task apps";
+  return `Found ${apps.length} active ${noun}\n\n${grid(COLUMNS, rows, context.process.stdout)}`;
+}
+
+function interrupted(): SynthError {
+  return new SynthError("Interrupted", { code: "interrupted", exitCode: EXIT.interrupted });
+}

@@ -1,0 +1,346 @@
+/** What `synth serve` does. @module */
+import { createLogger, EXIT, type Logger, SynthError, systemClock } from "@synth/core";
+import { exit, onSignal } from "@synth/core/platform";
+import { readEnvFile } from "@synth/task-app/env-file";
+import { findEnvironmentKey, waitForHealth } from "@synth/task-app/in-process";
+import { ServiceRecords } from "@synth/task-app/records";
+import { defaultTunnels, type OpenTunnel } from "@synth/task-app/tunnels";
+import { readCredentials } from "../client/credentials.ts";
+import type { CliContext } from "../context.ts";
+import { bold } from "../output/color.ts";
+import { printJson, printLine, say } from "../output/print.ts";
+import { ensureHome } from "../state/home.ts";
+import { absolute, findPaths, joinPath, type Paths } from "../state/paths.ts";
+import { StopSignals } from "../state/stop_signals.ts";
+import type { ServeTunnel } from "./serve.ts";
+import { findConfig, findDeno, type ServeJob, ServeProcess, writeRunner } from "./serve_process.ts";
+import { watchFiles } from "./serve_watch.ts";
+
+/** Flags of the command. */
+export interface ServeFlags {
+  readonly home?: string;
+  readonly json: boolean;
+  readonly host: "127.0.0.1" | "localhost" | "0.0.0.0";
+  readonly port?: number;
+  readonly watch: boolean;
+  readonly envFile?: readonly string[];
+  readonly tunnel: ServeTunnel;
+  readonly allow?: readonly string[];
+}
+
+const DEFAULT_PORT = 8001;
+const DEFAULT_TRIES = 100;
+const HEALTH_MS = 30_000;
+const TUNNEL_MS = 180_000;
+/** Milliseconds that a port may stay in use by the app's predecessor. */
+const HANDOVER_MS = 10_000;
+/** Milliseconds that a tunnel has to go when nobody wants to wait. */
+const HURRY_MS = 3000;
+const DEFAULT_PERMISSIONS = ["net", "env", "read"];
+
+/** Serves the file until a signal ends it. */
+export async function runServe(this: CliContext, flags: ServeFlags, file: string): Promise<void> {
+  const paths = findPaths(this, flags.home);
+  await ensureHome(this, paths.home);
+  const log = createLogger({ write: (line) => say(this, line), level: "warn" });
+  const { env, key } = await environmentOf(this, flags, paths);
+  const job = await jobOf(this, flags, paths, file, env);
+  await using served = new Served(this, flags, job, key);
+  const stop = Promise.withResolvers<void>();
+  const signals = new StopSignals(systemClock);
+  const unlisten = onSignal(["SIGINT", "SIGTERM"], (signal) => {
+    if (signals.receive(signal) > 1) {
+      void served.kill().finally(() => exit(EXIT.interrupted));
+      return;
+    }
+    say(this, `${signal}: open requests may finish; a second signal ends them at once`);
+    stop.resolve();
+  });
+  try {
+    // A signal has to be obeyed while the app starts, too.
+    const ready = served.start(paths, log);
+    ready.catch(() => {});
+    const started = await Promise.race([ready.then(() => true), stop.promise.then(() => false)]);
+    if (!started) {
+      this.process.exitCode = EXIT.interrupted;
+      return;
+    }
+    served.announce();
+    this.process.exitCode = await Promise.race([stop.promise.then(() => EXIT.ok), served.run()]);
+  } finally {
+    await served[Symbol.asyncDispose]();
+    unlisten();
+  }
+}
+
+/** The app, and all that goes with it. */
+class Served implements AsyncDisposable {
+  readonly #context: CliContext;
+  readonly #flags: ServeFlags;
+  readonly #job: ServeJob;
+  readonly #key: string;
+  readonly #resources = new AsyncDisposableStack();
+  readonly #closed = new AbortController();
+  #process: ServeProcess | null = null;
+  /** All that were started and may still run. */
+  readonly #processes = new Set<ServeProcess>();
+  #port = 0;
+  #tunnel: OpenTunnel | null = null;
+  #starting: Promise<void> = Promise.resolve();
+
+  constructor(context: CliContext, flags: ServeFlags, job: ServeJob, key: string) {
+    this.#context = context;
+    this.#flags = flags;
+    this.#job = job;
+    this.#key = key;
+  }
+
+  get #localUrl(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  start(paths: Paths, log: Logger): Promise<void> {
+    return this.#starting = this.#start(paths, log);
+  }
+
+  async #start(paths: Paths, log: Logger): Promise<void> {
+    this.#resources.defer(() => this.#stopAll());
+    this.#process = await this.#load();
+    const { host, port } = this.#flags;
+    this.#port = await this.#process.listen({
+      host,
+      port: port ?? DEFAULT_PORT,
+      tries: port === undefined ? DEFAULT_TRIES : 1,
+      patienceMs: 0,
+    });
+    await this.#healthy(this.#process);
+    await this.#record(paths, log);
+    this.#closed.signal.throwIfAborted();
+    await this.#openTunnel(log);
+  }
+
+  announce(): void {
+    const { appId } = this.#process ?? { appId: null };
+    const url = this.#tunnel?.url ?? this.#localUrl;
+    const { json, watch, host } = this.#flags;
+    const err = this.#context.process.stderr;
+    say(this.#context, bold(`${appId ?? "the task app"} is served on ${url}`, err));
+    if (host === "0.0.0.0") {
+      say(this.#context, "warning: other machines can reach it, without encryption");
+    }
+    if (watch) say(this.#context, "It starts anew when a file changes.");
+    if (!json) return printLine(this.#context, url);
+    printJson(this.#context, {
+      url,
+      local_url: this.#localUrl,
+      port: this.#port,
+      pid: Deno.pid,
+      app_id: appId,
+      file: this.#job.file,
+      tunnel: this.#tunnel === null ? null : this.#tunnel.mode,
+    });
+  }
+
+  /** Resolves with an exit code when the app or its tunnel has ended by itself. */
+  async run(): Promise<number> {
+    const tunnel = this.#tunnel?.exited.then(({ reason }) => {
+      say(this.#context, `error: the tunnel ended: ${reason} [tunnel_ended]`);
+      return EXIT.failed;
+    });
+    const app = this.#flags.watch ? this.#watch() : this.#ended();
+    return await Promise.race(tunnel === undefined ? [app] : [app, tunnel]);
+  }
+
+  /** Ends at once all that would outlive us. */
+  async kill(): Promise<void> {
+    for (const process of this.#processes) process.kill();
+    const closed = this.#tunnel?.close().catch(() => {});
+    await Promise.race([closed, systemClock.sleep(HURRY_MS)]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort();
+    // A start that is not over could make things behind our back.
+    await Promise.all([this.#stopAll(), this.#starting.catch(() => {})]);
+    await this.#resources.disposeAsync();
+  }
+
+  async #ended(): Promise<number> {
+    const code = await this.#process?.ended;
+    if (this.#closed.signal.aborted) return EXIT.ok;
+    say(this.#context, `error: the task app's process ended with code ${code} [task_app_ended]`);
+    return EXIT.failed;
+  }
+
+  async #watch(): Promise<number> {
+    const dir = joinPath(this.#context, this.#job.file, "..");
+    for await (const path of watchFiles(dir, this.#closed.signal)) {
+      say(this.#context, `${path} changed`);
+      try {
+        await this.#replace();
+        say(this.#context, "the task app was started anew");
+      } catch (error) {
+        const text = error instanceof SynthError ? error.toCliMessage() : String(error);
+        say(this.#context, `${text}\n  Waiting for the next change`);
+      }
+    }
+    return EXIT.ok;
+  }
+
+  /** Loads the new file first: the port is without an app only while it changes hands, and a file that does not load changes nothing. */
+  async #replace(): Promise<void> {
+    const fresh = await this.#load();
+    const old = this.#process;
+    // The listener closes at once; requests that are open may take their time.
+    const stopped = old === null ? Promise.resolve() : this.#stop(old);
+    this.#process = fresh;
+    try {
+      const { host } = this.#flags;
+      await fresh.listen({ host, port: this.#port, tries: 1, patienceMs: HANDOVER_MS });
+      await this.#healthy(fresh);
+    } finally {
+      await stopped;
+    }
+  }
+
+  async #load(): Promise<ServeProcess> {
+    this.#closed.signal.throwIfAborted();
+    const process = new ServeProcess(this.#job);
+    this.#processes.add(process);
+    try {
+      await process.load();
+      return process;
+    } catch (error) {
+      await this.#stop(process);
+      throw error;
+    }
+  }
+
+  async #stop(process: ServeProcess): Promise<void> {
+    await process.stop();
+    this.#processes.delete(process);
+  }
+
+  async #stopAll(): Promise<void> {
+    await Promise.all([...this.#processes].map((process) => this.#stop(process)));
+  }
+
+  async #healthy(process: ServeProcess): Promise<void> {
+    const gone = new AbortController();
+    void process.ended.then((code) =>
+      gone.abort(
+        new SynthError(`The task app's process ended with code ${code}`, {
+          code: "task_app_ended",
+        }),
+      )
+    );
+    await waitForHealth({
+      url: this.#localUrl,
+      apiKey: this.#key,
+      timeoutMs: HEALTH_MS,
+      signal: AbortSignal.any([this.#closed.signal, gone.signal]),
+    });
+  }
+
+  async #record(paths: Paths, log: Logger): Promise<void> {
+    const records = new ServiceRecords({ home: paths.home, log });
+    try {
+      const { id } = await records.add({
+        type: "local",
+        url: this.#localUrl,
+        port: this.#port,
+        local_host: "127.0.0.1",
+        pid: Deno.pid,
+        task_app_path: this.#job.file,
+        ...(this.#process?.appId ? { app_id: this.#process.appId } : {}),
+      });
+      this.#resources.defer(async () => {
+        await records.remove(id).catch((error) => say(this.#context, `warning: ${error.message}`));
+      });
+    } catch (error) {
+      if (!(error instanceof SynthError)) throw error;
+      say(this.#context, `warning: ${error.message}; synth scan finds the app by its port alone`);
+    }
+  }
+
+  async #openTunnel(log: Logger): Promise<void> {
+    if (this.#flags.tunnel === "local") return;
+    this.#tunnel = this.#resources.use(
+      await defaultTunnels.open({
+        mode: this.#flags.tunnel,
+        host: "127.0.0.1",
+        port: this.#port,
+        apiKey: this.#key,
+        verify: true,
+        env: (name) => this.#context.env[name],
+        clock: systemClock,
+        log,
+        deadlineMs: TUNNEL_MS,
+        signal: this.#closed.signal,
+      }),
+    );
+  }
+}
+
+/** The environment of the file, with the key that its callers send. */
+async function environmentOf(
+  context: CliContext,
+  flags: ServeFlags,
+  paths: Paths,
+): Promise<{ env: Record<string, string>; key: string }> {
+  const env = new Map<string, string>();
+  for (const [name, value] of Object.entries(context.env)) {
+    if (value !== undefined) env.set(name, value);
+  }
+  for (const path of flags.envFile ?? []) {
+    for (const [name, value] of await readEnvFile(absolute(context, path))) {
+      if (!env.has(name)) env.set(name, value);
+    }
+  }
+  const found = await findEnvironmentKey({
+    apiKey: undefined,
+    generate: false,
+    env: (name) => env.get(name),
+    // Not ./.env, which nobody named, but what synth setup keeps.
+    envFile: async () => {
+      const key = (await readCredentials(context, paths))?.environment_api_key;
+      return key ? `ENVIRONMENT_API_KEY='${key}'` : undefined;
+    },
+  });
+  const key = found.key ?? "";
+  env.set("ENVIRONMENT_API_KEY", key);
+  return { env: Object.fromEntries(env), key };
+}
+
+async function jobOf(
+  context: CliContext,
+  flags: ServeFlags,
+  paths: Paths,
+  file: string,
+  env: Readonly<Record<string, string>>,
+): Promise<ServeJob> {
+  const path = await realFile(absolute(context, file));
+  const permissions = (flags.allow ?? DEFAULT_PERMISSIONS).map((name) => `--allow-${name}`);
+  return {
+    file: path,
+    deno: await findDeno(context),
+    runner: await writeRunner(context, paths.home),
+    config: await findConfig(context, path),
+    permissions,
+    env,
+    cwd: context.cwd,
+    print: (text) => context.process.stderr.write(text),
+  };
+}
+
+async function realFile(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch {
+    throw new SynthError(`There is no file ${path}`, {
+      code: "task_app_file_not_found",
+      exitCode: EXIT.notFound,
+      hint: "Name the file that exports the task app",
+    });
+  }
+}

@@ -1,0 +1,45 @@
+/** Waits for changes of the files beside a task app. @module */
+
+/** Milliseconds without a change after which the changes are over: editors write a file in several steps. */
+const QUIET_MS = 100;
+const SOURCE = /\.(?:ts|mts|tsx|js|mjs|jsx|json|jsonc|jsonl|toml|ya?ml|txt|md|csv|env)$/;
+const IGNORED = /[\\/](?:node_modules|\.git|\.[^\\/]+)[\\/]/;
+
+/** Gives the name of a file that changed, once for changes that come together, until the signal. */
+export async function* watchFiles(dir: string, signal: AbortSignal): AsyncGenerator<string> {
+  using watcher = Deno.watchFs(dir, { recursive: true });
+  const close = () => watcher.return?.();
+  if (signal.aborted) return;
+  signal.addEventListener("abort", close, { once: true });
+  let changed: string | null = null;
+  let wake = Promise.withResolvers<void>();
+  const reading = (async () => {
+    for await (const event of watcher) {
+      const path = event.kind === "access"
+        ? undefined
+        : event.paths.find((one) => counts(dir, one));
+      if (path === undefined) continue;
+      changed = path.slice(dir.length + 1);
+      wake.resolve();
+    }
+  })().finally(() => wake.resolve());
+  while (!signal.aborted) {
+    await wake.promise;
+    if (signal.aborted) break;
+    let seen: string | null = null;
+    // Until nothing has changed for a while.
+    while (changed !== null) {
+      seen = changed;
+      changed = null;
+      await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+    }
+    wake = Promise.withResolvers();
+    if (seen !== null) yield seen;
+  }
+  await reading;
+}
+
+function counts(dir: string, path: string): boolean {
+  const inside = path.slice(dir.length);
+  return SOURCE.test(inside) && !IGNORED.test(inside);
+}

@@ -1,0 +1,37 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { amountText, countText, nameText, percent, timeText } from "./format.ts";
+
+Deno.test("amountText and countText read as people write", () => {
+  assertEquals(amountText("cost", 1_234_500_000n), "$1.2345");
+  assertEquals(amountText("tokens", 1234567n), "1,234,567");
+  assertEquals(amountText("gpu_time", 5_400_000n), "1.5 h");
+  assertEquals([countText(0), countText(999), countText(1000n)], ["0", "999", "1,000"]);
+  assertEquals(timeText(Date.UTC(2026, 10, 22, 3, 4, 5)), "2026-11-22 03:04:05");
+});
+
+Deno.test("percent stays between 0 and 100, whatever it is asked", () => {
+  assertEquals([percent(1n, 3n), percent(5n, 4n), percent(0n, 0n), percent(1n, 0n)], [
+    33.3,
+    100,
+    0,
+    100,
+  ]);
+  fc.assert(fc.property(fc.bigInt(), fc.bigInt(), (part, whole) => {
+    const share = percent(part, whole);
+    assert(share >= 0 && share <= 100);
+  }));
+});
+
+Deno.test("nameText keeps names to one line in one direction, and short", () => {
+  assertEquals(
+    nameText("a\r\nb\u202Ec\u2028d\u0000"),
+    "a\u{FFFD}\u{FFFD}b\u{FFFD}c\u{FFFD}d\u{FFFD}",
+  );
+  assertEquals(nameText("Gr\u00FC\u00DFe \u{1F600}"), "Gr\u00FC\u00DFe \u{1F600}");
+  fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 2000 }), (name) => {
+    const text = nameText(name);
+    assert([...text].length <= 80);
+    assert(!/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text));
+  }));
+});
