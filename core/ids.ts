@@ -15,7 +15,7 @@ const ALPHABET = "0123456789abcdefghijklmnopqrstuv";
 const SESSION_PREFIX = "sess_";
 const SESSION_PATTERN = /^sess_[0-9a-z]{26}$/;
 const ID_PAIRS = 16;
-const SESSION_PAIRS = 8;
+const TIMED_PAIRS = 8;
 const TIME_LENGTH = 10;
 
 /** Random bytes cost a system call each; they are drawn for 128 ids at a time, and never at import (Workers refuse it). */
@@ -29,18 +29,40 @@ export function newId(prefix: string): string {
 }
 
 /**
- * An id of a session: `sess_`, 10 characters of time and 16 random ones (80 bits), so that ids sort by when they were made.
+ * An id that sorts by when it was made: the prefix, 10 characters of time and 16 random ones (80 bits). For rows that are written often:
+ * what is made together then lies together in a store's index, while random ids touch a page each.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function newTimedId(prefix: string, now: number = Date.now()): string {
+  const time = Math.max(0, Math.floor(now));
+  if (time !== lastTime) {
+    lastTime = time;
+    lastTimeText = timeText(time);
+  }
+  return prefix + lastTimeText + randomPairs(TIMED_PAIRS);
+}
+
+let lastTime = -1;
+let lastTimeText = "";
+
+function timeText(time: number): string {
+  let text = "";
+  let rest = time;
+  for (let i = 0; i < TIME_LENGTH; i++) {
+    text = ALPHABET.charAt(rest % 32) + text;
+    rest = Math.floor(rest / 32);
+  }
+  return text;
+}
+
+/**
+ * An id of a session: `sess_` and the 26 characters of {@linkcode newTimedId}.
  *
  * @param now milliseconds since the epoch
  */
 export function newSessionId(now: number = Date.now()): string {
-  let time = "";
-  let rest = Math.max(0, Math.floor(now));
-  for (let i = 0; i < TIME_LENGTH; i++) {
-    time = ALPHABET.charAt(rest % 32) + time;
-    rest = Math.floor(rest / 32);
-  }
-  return SESSION_PREFIX + time + randomPairs(SESSION_PAIRS);
+  return newTimedId(SESSION_PREFIX, now);
 }
 
 /** Whether this has the shape of our session ids. Other shapes are an agent's own ids. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertFalse, assertLess, assertMatch } from "@std/assert";
-import { isSessionId, newId, newSessionId } from "./ids.ts";
+import { isSessionId, newId, newSessionId, newTimedId } from "./ids.ts";
 
 Deno.test("newId keeps the prefix and adds 32 characters", () => {
   for (const prefix of ["resp_", "msg_", "fc_", "call_", "rs_", "ctc_", "tsc_", "cmp_", "lease_"]) {
@@ -55,4 +55,19 @@ Deno.test("isSessionId refuses other shapes", () => {
   ) {
     assertFalse(isSessionId(text), text);
   }
+});
+
+Deno.test("newTimedId sorts by time and never repeats within one millisecond", () => {
+  const seen = new Set<string>();
+  let before = "";
+  for (let ms = 0; ms < 40; ms++) {
+    const made = Array.from({ length: 500 }, () => newTimedId("lease_", 1_750_000_000_000 + ms));
+    for (const id of made) {
+      assertMatch(id, /^lease_[0-9a-v]{26}$/);
+      assert(id > before, `${id} comes after ${before}`);
+      seen.add(id);
+    }
+    before = made.reduce((a, b) => a > b ? a : b);
+  }
+  assertEquals(seen.size, 20_000);
 });

@@ -1,5 +1,6 @@
 /** A clock whose time limits share one timer: a request sets half a dozen of them, and hardly one ever fires. @module */
 import type { Clock } from "@synth/core";
+import { Slots } from "./slots.ts";
 
 /** Milliseconds between two looks at the time limits. */
 const TICK_MS = 100;
@@ -7,6 +8,7 @@ const TICK_MS = 100;
 interface Limit {
   readonly due: number;
   readonly fn: () => void;
+  place: number;
 }
 
 /**
@@ -15,7 +17,7 @@ interface Limit {
  */
 export class CoarseClock implements Clock {
   readonly #clock: Clock;
-  readonly #limits: Set<Limit> = new Set();
+  readonly #limits: Slots<Limit> = new Slots();
   #ticking = false;
 
   constructor(clock: Clock) {
@@ -35,10 +37,10 @@ export class CoarseClock implements Clock {
   }
 
   after(ms: number, fn: () => void): () => void {
-    const limit = { due: this.#clock.monotonic() + ms, fn };
-    this.#limits.add(limit);
+    const limit: Limit = { due: this.#clock.monotonic() + ms, fn, place: -1 };
+    limit.place = this.#limits.add(limit);
     if (!this.#ticking) this.#schedule();
-    return () => this.#limits.delete(limit);
+    return () => void this.#limits.remove(limit.place, limit);
   }
 
   #schedule(): void {
@@ -49,10 +51,9 @@ export class CoarseClock implements Clock {
   #tick(): void {
     this.#ticking = false;
     const now = this.#clock.monotonic();
-    for (const limit of this.#limits) {
-      if (limit.due > now) continue;
-      this.#limits.delete(limit);
-      limit.fn();
+    for (const limit of this.#limits.items()) {
+      // One that is called may take another one back.
+      if (limit.due <= now && this.#limits.remove(limit.place, limit)) limit.fn();
     }
     if (this.#limits.size > 0 && !this.#ticking) this.#schedule();
   }

@@ -186,7 +186,7 @@ class RunningGateway implements Gateway {
       onFinish: (done) => {
         // Before the request counts as done: a drain waits for what is kept.
         this.#sweep(done);
-        this.#inFlight.remove(done);
+        this.#inFlight.remove(place, done);
         const ms = clock.monotonic() - done.startedAt;
         telemetry.end(done);
         metrics.finished(done, "handler" in Object(route) ? route as Route : null, ms);
@@ -197,7 +197,7 @@ class RunningGateway implements Gateway {
     // An isolate that ends with its client would leave the upstream running and the lease open.
     info.waitUntil?.(finished.promise);
     if (info.clientGone !== undefined) watchClient(context, info.clientGone);
-    this.#inFlight.add(context);
+    const place = this.#inFlight.add(context);
     let response: Response;
     try {
       response = await this.#handle(route, context, info);

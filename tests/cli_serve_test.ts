@@ -189,6 +189,17 @@ Deno.test("synth serve ends a file that never loads", async () => {
   assertEquals(result.code, 130, result.stderr);
 });
 
+Deno.test("synth serve kills a file that hears nothing, on the second signal", async () => {
+  await using one = await room("console.log('loading');\nwhile (true);");
+  await using process = one.serve(["app.ts"]);
+  await process.saysOnStderr("loading");
+  process.child.kill("SIGINT");
+  await process.saysOnStderr("a second signal");
+  // Its end closes the outputs, which the file's process has, too: this waits for both.
+  const result = await end(process, "SIGTERM");
+  assertEquals(result.code, 130, result.stderr);
+});
+
 Deno.test("synth serve leaves no task app behind when it is killed", async () => {
   await using one = await room();
   await using process = one.serve(["app.ts", "--port", "0", "--json"]);

@@ -24,6 +24,7 @@ const STEPS: readonly Step[] = [
   { name: "test", args: ["task", "test"], tests: true, portable: true },
   { name: "test:laws", args: ["task", "test:laws"], tests: true, portable: false },
   { name: "test:clients", args: ["task", "test:clients"], tests: true, portable: false },
+  { name: "test:browser", args: ["task", "test:browser"], tests: true, portable: false },
   { name: "build:worker", args: ["task", "build:worker"], portable: true },
   { name: "test:workers", args: ["task", "test:workers"], tests: true, portable: false },
   { name: "conformance", args: ["task", "conformance"], portable: false },

@@ -213,6 +213,24 @@ Deno.test("socket refuses what waits beyond the size of a body in its turn, and 
   assertEquals(socket.closed?.code, 1008);
 });
 
+Deno.test("socket drain refuses what waits when the turn is over, before it closes", async () => {
+  const clock = new FakeClock();
+  const transport = stalling();
+  await using gateway = await startGateway({ clock, transport, settings: LONG });
+  const socket = await connect(gateway);
+  socket.receive({ ...CREATE, model: "mock-x" });
+  socket.receive({ ...CREATE, model: "mock-x" });
+  await transport.called;
+  const draining = gateway.gateway.drain(60_000);
+  transport.finish();
+  await socket.until((it) => it.closed !== null);
+  const [completed, refused] = socket.sent.slice(-2);
+  assertEquals(completed?.type, "response.completed");
+  assertEquals([refused?.status, errorOf([refused!]).code], [503, "shutting_down"]);
+  assertEquals(socket.closed?.code, 1001);
+  await draining;
+});
+
 Deno.test("socket that breaks while it is written to ends the turn", async () => {
   await using gateway = await startGateway();
   const socket = await connect(gateway);

@@ -132,7 +132,10 @@ export async function serveChild(): Promise<void> {
 
   const stop = async (): Promise<never> => {
     try {
-      await Promise.all([server?.shutdown(), source?.stop()]);
+      const closed = server?.shutdown();
+      // Requests may finish; what runs longer is then told to end.
+      await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 5000))]);
+      await source?.stop();
       Deno.exit(0);
     } catch (error) {
       // deno-lint-ignore no-console

@@ -2,9 +2,9 @@
 import { createLogger, EXIT, type Logger, SynthError, systemClock } from "@synth/core";
 import { exit, onSignal } from "@synth/core/platform";
 import { readEnvFile } from "@synth/task-app/env-file";
-import { findEnvironmentKey, waitForHealth } from "@synth/task-app/in-process";
+import { findEnvironmentKey, fixedAddressOf, waitForHealth } from "@synth/task-app/in-process";
 import { ServiceRecords } from "@synth/task-app/records";
-import { defaultTunnels, type OpenTunnel } from "@synth/task-app/tunnels";
+import { defaultTunnels, type OpenTunnel, type TunnelContext } from "@synth/task-app/tunnels";
 import { readCredentials } from "../client/credentials.ts";
 import type { CliContext } from "../context.ts";
 import { bold } from "../output/color.ts";
@@ -86,6 +86,7 @@ class Served implements AsyncDisposable {
   readonly #processes = new Set<ServeProcess>();
   #port = 0;
   #tunnel: OpenTunnel | null = null;
+  #recordId: string | null = null;
   #starting: Promise<void> = Promise.resolve();
 
   constructor(context: CliContext, flags: ServeFlags, job: ServeJob, key: string) {
@@ -106,13 +107,9 @@ class Served implements AsyncDisposable {
   async #start(paths: Paths, log: Logger): Promise<void> {
     this.#resources.defer(() => this.#stopAll());
     this.#process = await this.#load();
-    const { host, port } = this.#flags;
-    this.#port = await this.#process.listen({
-      host,
-      port: port ?? DEFAULT_PORT,
-      tries: port === undefined ? DEFAULT_TRIES : 1,
-      patienceMs: 0,
-    });
+    const { host } = this.#flags;
+    const { port, tries } = await this.#wantedPort(log);
+    this.#port = await this.#process.listen({ host, port, tries, patienceMs: 0 });
     await this.#healthy(this.#process);
     await this.#record(paths, log);
     this.#closed.signal.throwIfAborted();
@@ -254,6 +251,7 @@ class Served implements AsyncDisposable {
         task_app_path: this.#job.file,
         ...(this.#process?.appId ? { app_id: this.#process.appId } : {}),
       });
+      this.#recordId = id;
       this.#resources.defer(async () => {
         await records.remove(id).catch((error) => say(this.#context, `warning: ${error.message}`));
       });
@@ -261,6 +259,26 @@ class Served implements AsyncDisposable {
       if (!(error instanceof SynthError)) throw error;
       say(this.#context, `warning: ${error.message}; synth scan finds the app by its port alone`);
     }
+  }
+
+  /** A managed tunnel that is there already leads to one port. */
+  async #wantedPort(log: Logger): Promise<{ port: number; tries: number }> {
+    const { port, tunnel } = this.#flags;
+    if (tunnel === "managed") {
+      const fixed = await fixedAddressOf(defaultTunnels, this.#tunnelContext(log));
+      if (fixed !== null) return { port: fixed.port, tries: 1 };
+    }
+    return { port: port ?? DEFAULT_PORT, tries: port === undefined ? DEFAULT_TRIES : 1 };
+  }
+
+  #tunnelContext(log: Logger): TunnelContext {
+    return {
+      env: (name) => this.#context.env[name],
+      clock: systemClock,
+      log,
+      deadlineMs: TUNNEL_MS,
+      signal: this.#closed.signal,
+    };
   }
 
   async #openTunnel(log: Logger): Promise<void> {
@@ -272,11 +290,8 @@ class Served implements AsyncDisposable {
         port: this.#port,
         apiKey: this.#key,
         verify: true,
-        env: (name) => this.#context.env[name],
-        clock: systemClock,
-        log,
-        deadlineMs: TUNNEL_MS,
-        signal: this.#closed.signal,
+        ...this.#tunnelContext(log),
+        ...(this.#recordId === null ? {} : { serviceId: this.#recordId }),
       }),
     );
   }

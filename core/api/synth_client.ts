@@ -5,6 +5,7 @@ import { KeysClient } from "./keys_client.ts";
 import { type ModelList, ModelListSchema, type ModelObject, ModelSchema } from "./model_schema.ts";
 import { RegistryClient } from "./registry_client.ts";
 import { SessionsClient } from "./sessions_client.ts";
+import { TunnelsClient } from "./tunnels_client.ts";
 import {
   type Me,
   MeSchema,
@@ -46,6 +47,8 @@ export class SynthClient {
   readonly keys: KeysClient;
   /** Task apps that announced themselves. */
   readonly registry: RegistryClient;
+  /** Managed tunnels. */
+  readonly tunnels: TunnelsClient;
   readonly #api: ApiCaller;
 
   constructor(options: SynthClientOptions) {
@@ -53,6 +56,7 @@ export class SynthClient {
     this.sessions = new SessionsClient(this.#api);
     this.keys = new KeysClient(this.#api);
     this.registry = new RegistryClient(this.#api);
+    this.tunnels = new TunnelsClient(this.#api);
   }
 
   /** Whether the gateway and its store work. A degraded gateway answers too. */

@@ -31,14 +31,19 @@ export interface SqliteOptions {
 /** A file that is open. `openSqlite(options)` in `sqlite_open.ts` makes one. */
 export interface SqliteStore {
   /**
-   * Runs `fn` inside `BEGIN IMMEDIATE`. Calls that arrive in one turn of the event loop share one transaction (each in
-   * its own savepoint: one that throws undoes itself alone). Busy: retried with jitter, asynchronously, until the deadline, then
-   * a `SynthError` of code `store_unavailable`. `fn` is synchronous and may run more than once.
+   * Runs `fn` inside `BEGIN IMMEDIATE`. Calls that arrive in one turn of the event loop share one transaction (one that throws undoes
+   * itself alone: all of them run once more then, each in its own savepoint). Busy: retried with jitter, asynchronously, until the
+   * deadline, then a `SynthError` of code `store_unavailable`. `fn` is synchronous and may run more than once.
    *
    * `epoch` is the same object for as long as nothing but writes of this store that succeeded have changed the file: what one write
    * has read then still holds for the next, except for what writes between them changed.
+   *
+   * @param beforeCommit writes what several calls have gathered: called once for all calls of a transaction that name the same function
    */
-  write<T>(fn: (db: DatabaseSync, epoch: object) => T): Promise<T>;
+  write<T>(
+    fn: (db: DatabaseSync, epoch: object) => T,
+    beforeCommit?: (db: DatabaseSync) => void,
+  ): Promise<T>;
   /** Runs `fn` on a consistent snapshot. `fn` is synchronous and only reads. */
   read<T>(fn: (db: DatabaseSync) => T): T;
   /** Waits for the writes that were accepted, then closes the file. Later calls fail with `store_unavailable`. */

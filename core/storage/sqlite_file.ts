@@ -19,6 +19,7 @@ type SqliteWrite = (db: DatabaseSync, epoch: object) => unknown;
 
 interface PendingWrite {
   readonly run: SqliteWrite;
+  readonly beforeCommit: ((db: DatabaseSync) => void) | null;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   /** On the monotonic clock. */
@@ -64,11 +65,15 @@ export class SqliteFile implements SqliteStore {
     this.#options = options;
   }
 
-  write<T>(fn: (db: DatabaseSync, epoch: object) => T): Promise<T> {
+  write<T>(
+    fn: (db: DatabaseSync, epoch: object) => T,
+    beforeCommit: ((db: DatabaseSync) => void) | null = null,
+  ): Promise<T> {
     if (this.#closing !== null) return Promise.reject(this.#closed());
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({
         run: fn,
+        beforeCommit,
         resolve: resolve as (value: unknown) => void,
         reject,
         deadline: this.#options.clock.monotonic() + this.#options.busyDeadlineMs,
@@ -198,12 +203,18 @@ export class SqliteFile implements SqliteStore {
     return this.#options.random() * ceiling;
   }
 
+  /** What throws must undo itself alone. That is rare, so savepoints are set only when it has happened. */
   #transact(batch: PendingWrite[]): Attempt {
+    const attempt = this.#attempt(batch, false);
+    return attempt.kind === "lost" && batch.length > 1 ? this.#attempt(batch, true) : attempt;
+  }
+
+  #attempt(batch: PendingWrite[], apart: boolean): Attempt {
     const db = this.#db;
     try {
       statement(db, "BEGIN IMMEDIATE").run();
       this.#noteOthers();
-      const outcomes = batch.map((write) => this.#runOne(write, batch.length > 1));
+      const outcomes = apart ? batch.map((write) => this.#runApart(write)) : this.#runAll(batch);
       const before = this.#options.clock.monotonic();
       statement(db, "COMMIT").run();
       this.#commitMs = this.#options.clock.monotonic() - before;
@@ -222,13 +233,25 @@ export class SqliteFile implements SqliteStore {
     this.#epoch = {};
   }
 
-  /** Runs one write. Throws what ends the whole transaction; what ends only this write is an outcome. */
-  #runOne(write: PendingWrite, shared: boolean): Outcome {
+  /** Runs writes one after the other, then what they have gathered. Throws what the first of them throws. */
+  #runAll(batch: PendingWrite[]): Outcome[] {
+    const gathered = new Set<(db: DatabaseSync) => void>();
+    const outcomes: Outcome[] = [];
+    for (const write of batch) {
+      outcomes.push({ ok: true, value: this.#runSync(write.run) });
+      if (write.beforeCommit !== null) gathered.add(write.beforeCommit);
+    }
+    for (const beforeCommit of gathered) beforeCommit(this.#db);
+    return outcomes;
+  }
+
+  /** Runs one write in a savepoint. Throws what ends the whole transaction; what ends only this write is an outcome. */
+  #runApart(write: PendingWrite): Outcome {
     const db = this.#db;
-    if (!shared) return { ok: true, value: this.#runSync(write.run) };
     statement(db, "SAVEPOINT one_write").run();
     try {
       const value = this.#runSync(write.run);
+      write.beforeCommit?.(db);
       statement(db, "RELEASE one_write").run();
       return { ok: true, value };
     } catch (error) {

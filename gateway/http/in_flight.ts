@@ -1,10 +1,11 @@
 /** The requests whose answer is not complete: what draining waits for. @module */
 import type { SynthError } from "@synth/core";
+import { Slots } from "../slots.ts";
 import type { RequestContext } from "./request_context.ts";
 
 /** A set that can be waited on. */
 export class InFlight {
-  readonly #open: Set<RequestContext> = new Set();
+  readonly #open: Slots<RequestContext> = new Slots();
   readonly #background: Set<Promise<unknown>> = new Set();
   #onIdle: (() => void)[] = [];
 
@@ -15,15 +16,16 @@ export class InFlight {
 
   /** Each of them. */
   open(): Iterable<RequestContext> {
-    return this.#open;
+    return this.#open.items();
   }
 
-  add(context: RequestContext): void {
-    this.#open.add(context);
+  /** Returns the place that {@linkcode InFlight.remove} is given back. */
+  add(context: RequestContext): number {
+    return this.#open.add(context);
   }
 
-  remove(context: RequestContext): void {
-    this.#open.delete(context);
+  remove(place: number, context: RequestContext): void {
+    this.#open.remove(place, context);
     if (this.#open.size > 0) return;
     const waiting = this.#onIdle;
     this.#onIdle = [];
@@ -38,7 +40,7 @@ export class InFlight {
 
   /** Ends every open request with this error. */
   interrupt(reason: SynthError): void {
-    for (const context of [...this.#open]) context.abort(reason);
+    for (const context of this.#open.items()) context.abort(reason);
   }
 
   /** Keeps a promise that nobody awaits, such as a late settlement, until it settles. */

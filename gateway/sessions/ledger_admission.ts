@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Clock, type Json, type Logger, newId, SynthError } from "@synth/core";
+import { type Clock, type Json, type Logger, newId, newTimedId, SynthError } from "@synth/core";
 import type { SessionsConfig } from "@synth/core/config";
 import { ceilingRates, costOf, FREE, type Price, type TokenUsage } from "../pricing/price.ts";
 import type { PriceBook } from "../pricing/price_book.ts";
@@ -237,7 +237,7 @@ export class LedgerAdmission implements Admission {
     );
     const inputBound = Math.min(bounded.tokens, MAX_REQUEST_TOKENS);
     const input: ReserveInput = {
-      leaseId: newId("lease_"),
+      leaseId: newTimedId("lease_", clock.now()),
       org: request.principal.org,
       user: request.principal.user,
       keyId: request.principal.keyId,

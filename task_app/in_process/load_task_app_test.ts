@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { SynthError } from "@synth/core";
+import { silentLogger, SynthError } from "@synth/core";
 import { createTaskApp } from "../server/task_app.ts";
 import { FACTORY_EXPORTS, findTaskApp, loadTaskApp, VALUE_EXPORTS } from "./load_task_app.ts";
 import { echoConfig, KEY, keyed } from "./testing/doubles.ts";
@@ -77,7 +77,7 @@ Deno.test("loadTaskApp says why a file cannot be loaded", async () => {
 });
 
 Deno.test("validateTaskApp finds every route of the contract, and names those that are missing", async () => {
-  const app = createTaskApp(echoConfig(), { env: () => KEY });
+  const app = createTaskApp(echoConfig(), { env: () => KEY, log: silentLogger });
   const checks = await validateTaskApp(app, { apiKey: KEY });
   assertEquals(checks.map(({ path, ok }) => `${path} ${ok}`), [
     "/ true",

@@ -24,6 +24,7 @@ export type {
   TaskAppMode,
 } from "./options.ts";
 export {
+  type ConfigLookup,
   FACTORY_EXPORTS,
   findTaskApp,
   type LoadedTaskApp,
@@ -32,6 +33,7 @@ export {
   VALUE_EXPORTS,
 } from "./load_task_app.ts";
 export { REQUIRED_ROUTES, type RouteCheck, validateTaskApp } from "./validate_task_app.ts";
+export { fixedAddressOf } from "./open_tunnel.ts";
 export { type HealthOptions, waitForHealth } from "./health.ts";
 export { findEnvironmentKey, type FoundEnvironmentKey, type KeySources } from "./api_key.ts";
 export { fromLoaded, loadSource, type OpenSource, type SourceContext } from "./source.ts";

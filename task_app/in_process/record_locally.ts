@@ -1,5 +1,5 @@
 /** The service record of a task app in this process. @module */
-import type { Clock, Logger } from "@synth/core";
+import { type Clock, type Logger, SynthError } from "@synth/core";
 import { dataDirectory } from "@synth/core/platform";
 import { ServiceRecords } from "../records/service_records.ts";
 import type { Listener } from "./listen.ts";
@@ -35,8 +35,7 @@ export async function recordLocally(
 ): Promise<HeldRecord | null> {
   if (options.records === false) return null;
   try {
-    const records = options.records ??
-      new ServiceRecords({ home: dataDirectory({ env }), clock, log });
+    const records = options.records ?? await defaultRecords({ env, clock, log });
     const path = options.taskAppPath;
     const { id } = await records.add({
       type: "local",
@@ -54,6 +53,20 @@ export async function recordLocally(
     });
     return null;
   }
+}
+
+/** Nobody is asked for a permission for the sake of a record. */
+async function defaultRecords({ env, clock, log }: RecordContext): Promise<ServiceRecords> {
+  const home = dataDirectory({ env });
+  for (const name of ["read", "write"] as const) {
+    const { state } = await Deno.permissions.query({ name, path: home });
+    if (state === "granted") continue;
+    throw new SynthError(`Deno may not ${name} in ${home}`, {
+      code: "records_not_permitted",
+      hint: `Run with --allow-${name}, or pass records: false`,
+    });
+  }
+  return new ServiceRecords({ home, clock, log });
 }
 
 async function forget(records: ServiceRecords, id: string, log: Logger): Promise<void> {

@@ -34,6 +34,7 @@ async function identify(pid: number): Promise<ProcessIdentity> {
 async function state(process: ProcessIdentity): Promise<ProcessState> {
   // A number of another machine or container says nothing here.
   if (process.pid_scope !== null && process.pid_scope !== await scopeOf()) return "unknown";
+  if (!await isGranted({ name: "run" })) return "unknown";
   const alive = isProcessAlive(process.pid);
   if (alive !== true) return alive === false ? "gone" : "unknown";
   const seen = await look(process.pid);
@@ -46,7 +47,7 @@ async function state(process: ProcessIdentity): Promise<ProcessState> {
 async function look(pid: number): Promise<Seen | null> {
   if (!Number.isSafeInteger(pid) || pid <= 0) return null;
   if (Deno.build.os === "linux") {
-    const stat = await readKernelFile(`/proc/${pid}/stat`);
+    const stat = await output("cat", [`/proc/${pid}/stat`]);
     const boot = await bootId();
     return stat === null || boot === null ? null : parseProcStat(stat, boot);
   }
@@ -76,7 +77,7 @@ export function parsePs(text: string): Seen | null {
 let boot: Promise<string | null> | null = null;
 
 function bootId(): Promise<string | null> {
-  return boot ??= readKernelFile("/proc/sys/kernel/random/boot_id").then((text) =>
+  return boot ??= output("cat", ["/proc/sys/kernel/random/boot_id"]).then((text) =>
     text?.trim() || null
   );
 }
@@ -88,38 +89,23 @@ function scopeOf(): Promise<string | null> {
 }
 
 async function findScope(): Promise<string | null> {
-  const host = hostname();
+  const host = await hostname();
   if (host === null || Deno.build.os !== "linux") return host;
-  const namespace = await pidNamespace();
+  const namespace = (await output("readlink", ["/proc/self/ns/pid"]))?.trim() || null;
   return namespace === null ? host : `${host} ${namespace}`;
 }
 
-function hostname(): string | null {
-  try {
-    return Deno.hostname();
-  } catch {
-    return null;
-  }
+async function hostname(): Promise<string | null> {
+  return await isGranted({ name: "sys", kind: "hostname" }) ? Deno.hostname() : null;
 }
 
-async function pidNamespace(): Promise<string | null> {
-  try {
-    return await Deno.readLink("/proc/self/ns/pid");
-  } catch {
-    return (await output("readlink", ["/proc/self/ns/pid"]))?.trim() || null;
-  }
-}
-
-async function readKernelFile(path: string): Promise<string | null> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    return await output("cat", [path]);
-  }
+/** Whether something is permitted, without asking the user: nobody wants a question for the sake of a record. */
+async function isGranted(what: Deno.PermissionDescriptor): Promise<boolean> {
+  return (await Deno.permissions.query(what)).state === "granted";
 }
 
 async function output(program: string, args: string[]): Promise<string | null> {
+  if (!await isGranted({ name: "run", command: program })) return null;
   try {
     const { success, stdout } = await new Deno.Command(program, {
       args,

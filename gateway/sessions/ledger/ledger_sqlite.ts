@@ -42,13 +42,13 @@ import type {
 } from "./ledger.ts";
 import { DEFAULT_RETENTION, type Retention } from "./retention.ts";
 import { findScope, stateOf } from "./sqlite_book.ts";
+import { LedgerCache } from "./sqlite_cache.ts";
 import { listUsage } from "./sqlite_journal.ts";
 import { reserve } from "./sqlite_reserve.ts";
 import { expireDue, release, settle } from "./sqlite_settle.ts";
 import { addLimit, raiseLimit, recordUsage } from "./sqlite_limits.ts";
 import { prune } from "./sqlite_prune.ts";
 import { LEDGER_MIGRATIONS } from "./sqlite_schema.ts";
-import { ScopeCache } from "./sqlite_scope_cache.ts";
 import {
   endSession,
   findActive,
@@ -90,7 +90,8 @@ export class SqliteLedger implements SessionLedger {
   readonly #store: SqliteStore;
   readonly #clock: Clock;
   readonly #retention: Retention;
-  readonly #scopes: ScopeCache = new ScopeCache();
+  readonly #cache: LedgerCache = new LedgerCache();
+  readonly #flush = (db: DatabaseSync): void => this.#cache.flush(db);
   /** By org: when it was last pruned, on the monotonic clock. */
   readonly #pruned: Map<string, number> = new Map();
 
@@ -102,18 +103,20 @@ export class SqliteLedger implements SessionLedger {
 
   /** One transaction at the store's time. */
   #write<T>(fn: (db: DatabaseSync, raw: number) => T): Promise<T> {
-    return this.#store.write((db) => {
-      this.#scopes.forget();
+    return this.#store.write((db, epoch) => {
+      this.#cache.enter(db, epoch);
+      this.#cache.flush(db);
+      this.#cache.forget();
       return fn(db, this.#clock.now());
     });
   }
 
-  /** The same for what changes scopes only as the cache of them sees. */
-  #writeCached<T>(fn: (db: DatabaseSync, raw: number, cache: ScopeCache) => T): Promise<T> {
+  /** The same for what reads and changes scopes and sessions through the cache alone. */
+  #writeCached<T>(fn: (db: DatabaseSync, raw: number, cache: LedgerCache) => T): Promise<T> {
     return this.#store.write((db, epoch) => {
-      this.#scopes.enter(epoch);
-      return fn(db, this.#clock.now(), this.#scopes);
-    });
+      this.#cache.enter(db, epoch);
+      return fn(db, this.#clock.now(), this.#cache);
+    }, this.#flush);
   }
 
   async #read<T>(fn: (db: DatabaseSync, raw: number) => T): Promise<T> {

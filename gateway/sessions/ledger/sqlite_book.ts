@@ -24,6 +24,8 @@ export interface LimitRow extends LimitState {
   held: bigint;
   charged: bigint;
   overrun: bigint;
+  /** Differs from its row; only of a scope that is gathered. */
+  changed: boolean;
 }
 
 /** A scope as the transaction sees it. */
@@ -36,6 +38,10 @@ export interface ScopeRow {
   clock: number;
   used: Amounts;
   readonly limits: LimitRow[];
+  /** Where it is noted when it changes, its rows being written once before the commit; `null`: they are written at once. */
+  gathered: Set<ScopeRow> | null;
+  /** The prefixes that a session remembers, oldest first; `null`: not read yet. Only of a scope that is gathered. */
+  memory: Map<string, number> | null;
 }
 
 /** First row, or `undefined`. */
@@ -92,6 +98,8 @@ export function findScope(
     clock,
     used: mapAmounts((metric) => found[metric] as bigint),
     limits: limits.map((limit) => limitOf(db, limit, kind, now)),
+    gathered: null,
+    memory: null,
   };
 }
 
@@ -135,13 +143,25 @@ function limitOf(db: DatabaseSync, found: Row, scope: ScopeKind, now: number): L
     held: found["held"] as bigint,
     charged: sums?.["charged"] as bigint,
     overrun: sums?.["overrun"] as bigint,
+    changed: false,
   };
 }
 
 /** The public face of a limit. */
 export function stateOf(limit: LimitRow): LimitState {
-  const { no: _, ...state } = limit;
-  return state;
+  return {
+    scope: limit.scope,
+    id: limit.id,
+    metric: limit.metric,
+    kind: limit.kind,
+    value: limit.value,
+    windowMs: limit.windowMs,
+    warnPpm: limit.warnPpm,
+    expiresAt: limit.expiresAt,
+    held: limit.held,
+    charged: limit.charged,
+    overrun: limit.overrun,
+  };
 }
 
 /** Whether a limit decides at the scope's time. */
@@ -179,31 +199,64 @@ export function tick(db: DatabaseSync, scope: ScopeRow): void {
   // What comes together in one millisecond writes it once.
   if (scope.clock === scope.now) return;
   scope.clock = scope.now;
-  run(db, "UPDATE scopes SET clock = ? WHERE no = ?", scope.now, scope.no);
+  if (scope.gathered !== null) scope.gathered.add(scope);
+  else run(db, "UPDATE scopes SET clock = ? WHERE no = ?", scope.now, scope.no);
 }
 
 /** Moves the scope's clock to its time and counts usage. */
 export function advance(db: DatabaseSync, scope: ScopeRow, more: Amounts): void {
   scope.clock = scope.now;
-  scope.used = mapAmounts((metric) => scope.used[metric] + more[metric]);
-  const { tokens, cost, gpu_time, api_calls } = scope.used;
+  const { used } = scope;
+  scope.used = {
+    tokens: used.tokens + more.tokens,
+    cost: used.cost + more.cost,
+    gpu_time: used.gpu_time + more.gpu_time,
+    api_calls: used.api_calls + more.api_calls,
+  };
+  if (scope.gathered !== null) scope.gathered.add(scope);
+  else writeScope(db, scope);
+}
+
+function writeScope(db: DatabaseSync, { clock, used, no }: ScopeRow): void {
   run(
     db,
     "UPDATE scopes SET clock = ?, tokens = ?, cost = ?, gpu_time = ?, api_calls = ? WHERE no = ?",
-    scope.now,
-    tokens,
-    cost,
-    gpu_time,
-    api_calls,
-    scope.no,
+    clock,
+    used.tokens,
+    used.cost,
+    used.gpu_time,
+    used.api_calls,
+    no,
   );
 }
 
+/** Writes a gathered scope as it stands. */
+export function writeGathered(db: DatabaseSync, scope: ScopeRow): void {
+  writeScope(db, scope);
+  for (const limit of scope.limits) {
+    if (!limit.changed) continue;
+    limit.changed = false;
+    run(
+      db,
+      "UPDATE limits SET held = ?, charged = ?, overrun = ? WHERE no = ?",
+      limit.held,
+      limit.charged,
+      limit.overrun,
+      limit.no,
+    );
+  }
+}
+
 /** Adds to what open leases hold of a limit (or takes away). */
-export function hold(db: DatabaseSync, limit: LimitRow, more: bigint): void {
+export function hold(db: DatabaseSync, scope: ScopeRow, limit: LimitRow, more: bigint): void {
   if (more === 0n) return;
   limit.held += more;
-  run(db, "UPDATE limits SET held = held + ? WHERE no = ?", more, limit.no);
+  if (scope.gathered === null) {
+    run(db, "UPDATE limits SET held = held + ? WHERE no = ?", more, limit.no);
+    return;
+  }
+  limit.changed = true;
+  scope.gathered.add(scope);
 }
 
 /** Books amounts at the moment `at`. A window that has left that moment behind forgets them. */
@@ -215,7 +268,10 @@ export function book(
 ): void {
   const { charged, overrun } = part;
   if (charged === 0n && overrun === 0n) return;
-  if (limit.windowMs === null) {
+  if (scope.gathered !== null) {
+    limit.changed = true;
+    scope.gathered.add(scope);
+  } else if (limit.windowMs === null) {
     run(
       db,
       "UPDATE limits SET charged = charged + ?, overrun = overrun + ? WHERE no = ?",

@@ -1,11 +1,12 @@
 /** The usage journal in SQLite: one line a lease, and what was recorded without one. @module */
 import type { DatabaseSync } from "node:sqlite";
-import { type Amounts, mapAmounts, METRICS, NOTHING } from "../limits.ts";
+import { type Amounts, mapAmounts, NOTHING } from "../limits.ts";
 import type { UsageDetail, UsageEvent, UsageQuery } from "./ledger.ts";
 import { type Row, row, rows, run } from "./sqlite_book.ts";
 
 /** Writes an event, replacing the one of the same lease (an expiry that is corrected). */
 export function writeEvent(db: DatabaseSync, event: UsageEvent): void {
+  const { amounts, overrun } = event;
   run(
     db,
     `INSERT OR REPLACE INTO usage (org, id, session_id, kind, at, user, key_id, model, price_version, tokens, cost, gpu_time,
@@ -20,8 +21,14 @@ export function writeEvent(db: DatabaseSync, event: UsageEvent): void {
     event.keyId,
     event.model,
     event.priceVersion,
-    ...METRICS.map((metric) => event.amounts[metric]),
-    ...METRICS.map((metric) => event.overrun[metric]),
+    amounts.tokens,
+    amounts.cost,
+    amounts.gpu_time,
+    amounts.api_calls,
+    overrun.tokens,
+    overrun.cost,
+    overrun.gpu_time,
+    overrun.api_calls,
     event.expired ? 1 : 0,
     event.detail === null ? null : JSON.stringify(event.detail),
     event.referenceType,

@@ -1,10 +1,19 @@
 /** Leases as rows of SQLite. @module */
 import type { DatabaseSync } from "node:sqlite";
-import { type Amounts, type LimitState, mapAmounts, METRICS, NOTHING } from "../limits.ts";
+import { type Amounts, type LimitState, mapAmounts, NOTHING } from "../limits.ts";
 import { mismatch } from "./checks.ts";
 import type { LeaseRef } from "./ledger.ts";
-import { numberOrNull, type Row, row, run, type ScopeRow, stateOf } from "./sqlite_book.ts";
-import { ScopeCache } from "./sqlite_scope_cache.ts";
+import {
+  findScope,
+  makeScope,
+  numberOrNull,
+  type Row,
+  row,
+  run,
+  type ScopeRow,
+  stateOf,
+} from "./sqlite_book.ts";
+import type { LedgerCache } from "./sqlite_cache.ts";
 
 /** A lease's row, read. */
 export interface LeaseRow {
@@ -58,15 +67,16 @@ export function scopesOf(
   db: DatabaseSync,
   ref: LeaseRef,
   raw: number,
-  cache: ScopeCache = new ScopeCache(),
+  cache: LedgerCache | null,
 ): ScopeRow[] {
-  const session = ref.sessionId === null
-    ? null
-    : cache.find(db, ref.org, "session", ref.sessionId, raw);
-  const others = [
-    cache.make(db, ref.org, "key", ref.keyId, raw),
-    cache.make(db, ref.org, "org", ref.org, raw),
-  ];
+  const { org, keyId, sessionId } = ref;
+  if (cache !== null) {
+    const session = sessionId === null ? null : cache.find(db, org, "session", sessionId, raw);
+    const others = [cache.make(db, org, "key", keyId, raw), cache.make(db, org, "org", org, raw)];
+    return session === null ? others : [session, ...others];
+  }
+  const session = sessionId === null ? null : findScope(db, org, "session", sessionId, raw);
+  const others = [makeScope(db, org, "key", keyId, raw), makeScope(db, org, "org", org, raw)];
   return session === null ? others : [session, ...others];
 }
 
@@ -84,13 +94,14 @@ export function newestLimit(scopes: readonly ScopeRow[]): bigint {
   return newest;
 }
 
-/** Writes a lease that is not there. */
-export function insertLease(db: DatabaseSync, lease: LeaseRow, doneAt: number | null): void {
-  run(
+/** Writes a lease unless it is there. Returns whether it was not. */
+export function insertLease(db: DatabaseSync, lease: LeaseRow, doneAt: number | null): boolean {
+  const { held } = lease;
+  return run(
     db,
     `INSERT INTO leases (org, id, state, session_id, key_id, user, model, price_version, opened, input_tokens,
        output_tokens, tokens, cost, gpu_time, api_calls, expires_at, granted_at_limit, done_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (org, id) DO NOTHING`,
     lease.ref.org,
     lease.ref.leaseId,
     lease.state,
@@ -102,11 +113,14 @@ export function insertLease(db: DatabaseSync, lease: LeaseRow, doneAt: number | 
     lease.opened ? 1 : 0,
     lease.inputTokens,
     lease.outputTokens,
-    ...METRICS.map((metric) => lease.held[metric]),
+    held.tokens,
+    held.cost,
+    held.gpu_time,
+    held.api_calls,
     lease.expiresAt,
     lease.grantedAtLimit,
     doneAt,
-  );
+  ) > 0;
 }
 
 /** A lease that was never granted. */

@@ -4,7 +4,7 @@ import type { LimitState } from "../limits.ts";
 import { checkSameAsk } from "./checks.ts";
 import { decide, type Unaffordable } from "./decide.ts";
 import type { Grant, PrefixCandidate, Refusal, ReserveInput } from "./ledger.ts";
-import { freesAt, hold, inForce, row, rows, type ScopeRow, stateOf, tick } from "./sqlite_book.ts";
+import { freesAt, hold, inForce, row, type ScopeRow, stateOf, tick } from "./sqlite_book.ts";
 import {
   findLease,
   insertLease,
@@ -13,73 +13,54 @@ import {
   newestLimit,
   scopesOf,
 } from "./sqlite_lease_rows.ts";
-import type { ScopeCache } from "./sqlite_scope_cache.ts";
-import {
-  createSession,
-  findActive,
-  findSession,
-  overReason,
-  type SessionRow,
-  touchSession,
-} from "./sqlite_sessions.ts";
+import type { LedgerCache } from "./sqlite_cache.ts";
+import { readMemory, rememberedBy } from "./sqlite_memory.ts";
+import { createSession, overReason, type SessionRow, touchSession } from "./sqlite_sessions.ts";
 
 /** Grants a lease or says why not (see {@linkcode SessionLedger.reserve}). */
 export function reserve(
   db: DatabaseSync,
   input: ReserveInput,
   raw: number,
-  cache: ScopeCache,
+  cache: LedgerCache,
 ): Grant | Refusal {
   const { org, user, keyId } = input;
-  const known = findLease(db, org, input.leaseId);
-  // Given back, or settled by somebody who found it unknown: it was never granted and never will be.
-  if (known !== null && (known.state === "released" || known.expiresAt === 0)) {
-    return { granted: false, sessionId: known.ref.sessionId, reason: "released" };
-  }
-  if (known !== null) {
-    checkSameAsk(known.ref, input);
-    return grantOf(known, limitsOf(scopesOf(db, known.ref, raw)));
-  }
-
   const attached = attach(db, input, raw, cache);
-  if ("reason" in attached) return { granted: false, ...attached };
-  const fresh = attached.fresh;
-  let session = attached.session;
+  if ("reason" in attached) {
+    return knownOutcome(db, input, raw, cache) ?? { granted: false, ...attached };
+  }
+  const { own, fresh } = attached;
   const others = [
     cache.make(db, org, "key", keyId, raw),
     cache.make(db, org, "org", org, raw),
   ];
-  const { own } = attached;
-  const deciding = [
-    ...(fresh === null ? [] : fresh.limits.map(untouched)),
-    ...[...(own === null ? [] : [own]), ...others].flatMap((scope) =>
-      scope.limits.filter((limit) => inForce(limit, scope.now))
-    ),
-  ].filter((limit) => inForce(limit, raw));
+  const deciding: LimitState[] = fresh === null ? [] : fresh.limits.map(untouched);
+  for (const scope of own === null ? others : [own, ...others]) {
+    for (const limit of scope.limits) if (inForce(limit, scope.now)) deciding.push(limit);
+  }
 
   const inputTokens = own === null ? input.inputBound : inputBound(db, own, input);
-  const decision = decide(deciding, input, inputTokens);
+  const decision = decide(deciding.filter((limit) => inForce(limit, raw)), input, inputTokens);
   if (!decision.ok) {
-    if (session !== null && own !== null && session.idleMs !== null) {
-      touchSession(db, org, session.id, own);
-    }
+    const known = knownOutcome(db, input, raw, cache);
+    if (known !== null) return known;
+    const { session } = attached;
+    if (session !== null && session.idleMs !== null) cache.touch(db, org, session, attached.own);
     return refusalOf(db, decision, session, own === null ? others : [own, ...others]);
   }
 
+  let scopes = own === null ? others : [own, ...others];
+  let session = attached.session?.id ?? null;
   if (fresh !== null) {
-    session = createSession(db, { org, user, keyId, makeActive: true, spec: fresh }, raw);
+    const known = knownOutcome(db, input, raw, cache);
+    if (known !== null) return known;
+    cache.leaveSessions(db);
+    session = createSession(db, { org, user, keyId, makeActive: true, spec: fresh }, raw).id;
+    scopes = [cache.make(db, org, "session", session, raw), ...others];
   }
-  const scopes = session === null
-    ? others
-    : [own ?? cache.make(db, org, "session", session.id, raw), ...others];
-  for (const scope of scopes) {
-    tick(db, scope);
-    for (const limit of scope.limits) hold(db, limit, decision.held[limit.metric]);
-  }
-  if (session !== null && scopes[0] !== undefined) touchSession(db, org, session.id, scopes[0]);
   const lease: LeaseRow = {
     state: "open",
-    ref: { leaseId: input.leaseId, org, keyId, sessionId: session?.id ?? null },
+    ref: { leaseId: input.leaseId, org, keyId, sessionId: session },
     user,
     model: input.model,
     priceVersion: input.priceVersion,
@@ -92,8 +73,36 @@ export function reserve(
     expiredAtLimit: 0n,
     expiredClocks: [],
   };
-  insertLease(db, lease, null);
+  if (!insertLease(db, lease, null)) {
+    const known = knownOutcome(db, input, raw, cache);
+    if (known === null) throw new Error("A lease that cannot be inserted is there");
+    return known;
+  }
+  cache.keepLease(lease);
+  for (const scope of scopes) {
+    tick(db, scope);
+    for (const limit of scope.limits) hold(db, scope, limit, decision.held[limit.metric]);
+  }
+  if (attached.session !== null) cache.touch(db, org, attached.session, attached.own);
+  else if (session !== null && scopes[0] !== undefined) touchSession(db, org, session, scopes[0]);
   return grantOf(lease, limitsOf(scopes));
+}
+
+/** What was answered when this lease was asked for before; `null`: it is asked for the first time. */
+function knownOutcome(
+  db: DatabaseSync,
+  input: ReserveInput,
+  raw: number,
+  cache: LedgerCache,
+): Grant | Refusal | null {
+  const known = findLease(db, input.org, input.leaseId);
+  if (known === null) return null;
+  // Given back, or settled by somebody who found it unknown: it was never granted and never will be.
+  if (known.state === "released" || known.expiresAt === 0) {
+    return { granted: false, sessionId: known.ref.sessionId, reason: "released" };
+  }
+  checkSameAsk(known.ref, input);
+  return grantOf(known, limitsOf(scopesOf(db, known.ref, raw, cache)));
 }
 
 function refusalOf(
@@ -133,7 +142,7 @@ function attach(
   db: DatabaseSync,
   input: ReserveInput,
   raw: number,
-  cache: ScopeCache,
+  cache: LedgerCache,
 ): Attached {
   const { org } = input;
   if (input.session.kind === "none") return { session: null, own: null, fresh: null };
@@ -141,15 +150,15 @@ function attach(
   let id: string;
   if (input.session.kind === "id") {
     id = input.session.id;
-    session = findSession(db, org, id);
+    session = cache.session(db, org, id);
   } else {
-    const active = findActive(db, org, input.user);
+    const active = cache.active(db, org, input.user);
     if (active !== null) {
       const own = cache.make(db, org, "session", active.id, raw);
       if (overReason(active, own.now) === null) return { session: active, own, fresh: null };
     }
     id = input.session.open.id;
-    session = findSession(db, org, id);
+    session = cache.session(db, org, id);
     if (session === null) return { session: null, own: null, fresh: input.session.open };
   }
   if (session === null) return { sessionId: id, reason: "session_unknown" };
@@ -168,6 +177,7 @@ function inputBound(
   scope: ScopeRow,
   input: { inputBound: number; prefixes: readonly PrefixCandidate[] },
 ): number {
+  if (input.prefixes.length === 0) return input.inputBound;
   const remembered = memoryOf(db, scope, input.prefixes.length);
   for (const { hash, rest } of input.prefixes) {
     const tokens = remembered(hash);
@@ -184,6 +194,10 @@ function memoryOf(
   scope: ScopeRow,
   candidates: number,
 ): (hash: string) => number | undefined {
+  if (scope.gathered !== null) {
+    const memory = rememberedBy(db, scope);
+    return (hash) => memory.get(hash);
+  }
   if (candidates <= FEW_PREFIXES) {
     return (hash) => {
       const sql = "SELECT tokens FROM prefixes WHERE scope = ? AND hash = ?";
@@ -191,10 +205,7 @@ function memoryOf(
       return tokens === undefined ? undefined : Number(tokens);
     };
   }
-  const memory = new Map(
-    rows(db, "SELECT hash, tokens FROM prefixes WHERE scope = ?", scope.no)
-      .map((known) => [known["hash"], Number(known["tokens"])]),
-  );
+  const memory = readMemory(db, scope);
   return (hash) => memory.get(hash);
 }
 

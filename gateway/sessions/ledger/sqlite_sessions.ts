@@ -25,7 +25,7 @@ export interface SessionRow {
   readonly createdAt: number;
   readonly deadline: number | null;
   readonly idleMs: number | null;
-  readonly seenAt: number;
+  seenAt: number;
   readonly endedAt: number | null;
   readonly active: boolean;
 }

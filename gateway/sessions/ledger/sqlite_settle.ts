@@ -3,13 +3,11 @@ import type { DatabaseSync } from "node:sqlite";
 import { type Amounts, mapAmounts, NOTHING } from "../limits.ts";
 import { leaseNotFound, mismatch } from "./checks.ts";
 import type { LeaseRef, Settled, SettleInput, UsageEvent } from "./ledger.ts";
-import { REMEMBERED_PREFIXES } from "./ledger.ts";
 import {
   advance,
   book,
   bookLoosely,
   hold,
-  row,
   rows,
   run,
   type ScopeRow,
@@ -33,17 +31,18 @@ import {
   newestLimit,
   scopesOf,
 } from "./sqlite_lease_rows.ts";
-import type { ScopeCache } from "./sqlite_scope_cache.ts";
+import type { LedgerCache } from "./sqlite_cache.ts";
+import { remember } from "./sqlite_memory.ts";
 
 /** Settles a lease (see {@linkcode SessionLedger.settle}). */
 export function settle(
   db: DatabaseSync,
   input: SettleInput,
   raw: number,
-  cache: ScopeCache,
+  cache: LedgerCache,
 ): Settled {
   const { lease: ref, detail } = input;
-  const known = findLease(db, ref.org, ref.leaseId);
+  const known = cache.takeLease(ref) ?? findLease(db, ref.org, ref.leaseId);
   checkSame(known, ref);
   const scopes = scopesOf(db, ref, raw, cache);
   if (known?.state === "settled") {
@@ -110,12 +109,12 @@ export function release(db: DatabaseSync, ref: LeaseRef, raw: number): "released
     return "released";
   }
   if (lease.state === "settled" || lease.state === "released") return lease.state;
-  const scopes = scopesOf(db, ref, raw);
+  const scopes = scopesOf(db, ref, raw, null);
   if (lease.state === "open") {
     for (const scope of scopes) {
       advance(db, scope, NOTHING);
       for (const limit of scope.limits) {
-        if (limit.no <= lease.grantedAtLimit) hold(db, limit, -lease.held[limit.metric]);
+        if (limit.no <= lease.grantedAtLimit) hold(db, scope, limit, -lease.held[limit.metric]);
       }
     }
   } else {
@@ -128,7 +127,7 @@ export function release(db: DatabaseSync, ref: LeaseRef, raw: number): "released
 
 /** Charges one lease that is past its time at what it held. */
 function expire(db: DatabaseSync, lease: LeaseRow, raw: number): void {
-  const scopes = scopesOf(db, lease.ref, raw);
+  const scopes = scopesOf(db, lease.ref, raw, null);
   close(db, lease, scopes, lease.held);
   run(
     db,
@@ -199,7 +198,7 @@ function close(db: DatabaseSync, lease: LeaseRow, scopes: ScopeRow[], actual: Am
         bookLoosely(db, scope, limit, amount);
         continue;
       }
-      hold(db, limit, -held);
+      hold(db, scope, limit, -held);
       const charged = amount < held ? amount : held;
       book(db, scope, limit, { charged, overrun: amount - charged, at: scope.now });
     }
@@ -257,26 +256,4 @@ function withOwner(lease: LeaseRow, past: UsageEvent | null): LeaseRow {
   if (past === null) return lease;
   const { user, model, priceVersion } = past;
   return { ...lease, user, model, priceVersion };
-}
-
-function remember(db: DatabaseSync, scope: ScopeRow, prefixes: SettleInput["remember"]): void {
-  for (const { hash, tokens } of prefixes) {
-    run(
-      db,
-      "INSERT INTO prefixes (scope, hash, tokens) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET tokens = excluded.tokens",
-      scope.no,
-      hash,
-      tokens,
-    );
-  }
-  if (prefixes.length > 0) forgetOldest(db, scope);
-}
-
-function forgetOldest(db: DatabaseSync, scope: ScopeRow): void {
-  while (true) {
-    const sql = "SELECT count(*) AS count, min(no) AS oldest FROM prefixes WHERE scope = ?";
-    const memory = row(db, sql, scope.no);
-    if (Number(memory?.["count"]) <= REMEMBERED_PREFIXES) return;
-    run(db, "DELETE FROM prefixes WHERE no = ?", memory?.["oldest"] ?? null);
-  }
 }

@@ -1,5 +1,5 @@
 /** Short ways to say what the ledger is asked, for its tests and benchmarks. @module */
-import { newId, newSessionId } from "@synth/core";
+import { newId, newSessionId, newTimedId } from "@synth/core";
 import { amounts, type LimitSpec, type Metric } from "../../limits.ts";
 import type {
   Attach,
@@ -67,7 +67,7 @@ export function ask(
   more: Partial<ReserveInput> = {},
 ): ReserveInput {
   return {
-    leaseId: newId("lease_"),
+    leaseId: newTimedId("lease_"),
     org,
     user: "user",
     keyId: "k",
