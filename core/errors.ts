@@ -101,8 +101,12 @@ export class SynthError extends Error {
     const headers = new Headers(this.headers);
     headers.set("content-type", "application/json");
     headers.set("cache-control", "no-store");
-    if (requestId !== undefined) headers.set("x-request-id", requestId);
-    return new Response(JSON.stringify(this.toBody()), { status: this.status, headers });
+    const body = this.toBody();
+    if (requestId !== undefined) {
+      headers.set("x-request-id", requestId);
+      body.error["request_id"] = requestId;
+    }
+    return new Response(JSON.stringify(body), { status: this.status, headers });
   }
 
   /** Two lines for a terminal: what happened (with the code), and what to do. */

@@ -64,7 +64,9 @@ Deno.test("SynthError toResponse is JSON that nobody may cache, with its headers
   assertEquals(response.headers.get("cache-control"), "no-store");
   assertEquals(response.headers.get("www-authenticate"), "Bearer");
   assertEquals(response.headers.get("x-request-id"), "req_1");
-  assertEquals(await response.json(), error.toBody());
+  const { error: members } = error.toBody();
+  assertEquals(await response.json(), { error: { ...members, request_id: "req_1" } });
+  assertEquals(await error.toResponse().json(), error.toBody());
   assertFalse(error.toResponse().headers.has("x-request-id"));
 });
 
