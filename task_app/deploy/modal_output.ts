@@ -8,7 +8,8 @@ export interface ModalOutput {
   readonly appId: string | null;
 }
 
-const URL_IN_TEXT = /https:\/\/[a-z0-9](?:[a-z0-9-]{0,200}[a-z0-9])?\.modal\.run(?![a-z0-9-]|\.[a-z0-9])/gi;
+const URL_IN_TEXT =
+  /https:\/\/[a-z0-9](?:[a-z0-9-]{0,200}[a-z0-9])?\.modal\.run(?![a-z0-9-]|\.[a-z0-9])/gi;
 const APP_ID = /\bap-[A-Za-z0-9]{22}\b/;
 // deno-lint-ignore no-control-regex -- colours and links of a terminal
 const ESCAPES = /\x1b(?:\[[0-9;?]{0,32}[a-zA-Z]|\][^\x07\x1b]{0,2048}(?:\x07|\x1b\\))/g;
