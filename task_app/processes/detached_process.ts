@@ -4,7 +4,7 @@ import { open } from "node:fs/promises";
 import { type Clock, EXIT, SynthError } from "@synth/core";
 
 /** Milliseconds that the system has to end a process that was killed. */
-const KILL_MS = 5_000;
+const KILL_MS = 10_000;
 
 /** What is run. */
 export interface DetachedCommand {
