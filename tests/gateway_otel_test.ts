@@ -102,9 +102,8 @@ Deno.test("a gateway with OTEL_DENO sends spans and measurements by the GenAI na
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     OTEL_SERVICE_NAME: "synth",
     OTEL_BSP_SCHEDULE_DELAY: "50",
-    OTEL_METRIC_EXPORT_INTERVAL: "100",
   };
-  let sent: Headers;
+  let apiKey: string;
   {
     await using gateway = await startGatewayProcess({ config, env });
     const ask = async (body: unknown, headers: Record<string, string> = {}) => {
@@ -120,7 +119,7 @@ Deno.test("a gateway with OTEL_DENO sends spans and measurements by the GenAI na
       { model: "synth-small", input: PROMPT, stream: true },
       { traceparent: `00-${TRACE}-${PARENT}-01`, "x-request-id": "asked-1" },
     );
-    sent = (await upstream.request(0)).headers;
+    const sent = (await upstream.request(0)).headers;
     upstream.enqueue(httpError(400, "No"));
     await ask({ model: "synth-small", input: PROMPT });
     const call = await collector.until(() =>
@@ -149,25 +148,25 @@ Deno.test("a gateway with OTEL_DENO sends spans and measurements by the GenAI na
       2,
       "upstream_rejected",
     ]);
-    const measured = async (name: string) =>
-      await collector.until(() =>
-        collector.metrics.findLast((metric) =>
-          metric.name === name && (metric.histogram?.dataPoints.length ?? 0) > 0
-        )
-      );
-    const tokens = await measured("gen_ai.client.token.usage");
-    assertEquals(tokens.unit, "{token}");
-    const points = tokens.histogram!.dataPoints.map((point) => [
-      attributesOf(point)["gen_ai.token.type"],
-      point.sum,
-    ]);
-    assertEquals(Object.fromEntries(points), { input: 11, output: 7 });
-    assertEquals((await measured("gen_ai.client.operation.duration")).unit, "s");
-    assertEquals((await measured("gen_ai.server.time_to_first_token")).unit, "s");
-    const all = collector.bodies.join("\n");
-    for (const secret of [PROMPT, ANSWER, gateway.apiKey]) assertFalse(all.includes(secret));
+    apiKey = gateway.apiKey;
   }
-  assert(collector.bodies.length > 0);
+  // Deno sends what it has measured when the process ends.
+  const measured = (name: string): OtlpMetric => {
+    const found = collector.metrics.findLast((metric) => metric.name === name);
+    assert(found !== undefined, `${name} was not sent`);
+    return found;
+  };
+  const tokens = measured("gen_ai.client.token.usage");
+  assertEquals(tokens.unit, "{token}");
+  const points = tokens.histogram!.dataPoints.map((point) => [
+    attributesOf(point)["gen_ai.token.type"],
+    point.sum,
+  ]);
+  assertEquals(Object.fromEntries(points), { input: 11, output: 7 });
+  assertEquals(measured("gen_ai.client.operation.duration").unit, "s");
+  assertEquals(measured("gen_ai.server.time_to_first_token").unit, "s");
+  const all = collector.bodies.join("\n");
+  for (const secret of [PROMPT, ANSWER, apiKey]) assertFalse(all.includes(secret));
 });
 
 Deno.test("a gateway passes no traceparent on unless the upstream is to have one", async () => {
