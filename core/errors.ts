@@ -90,7 +90,7 @@ export class SynthError extends Error {
         ...this.details,
         type: this.type,
         code: this.code,
-        message: this.hint ? `${this.message}. ${this.hint}` : this.message,
+        message: this.hint ? `${withStop(this.message)} ${this.hint}` : this.message,
         param: this.param,
       },
     };
@@ -130,4 +130,8 @@ function exitOfStatus(status: number): number {
   if (status === 402 || status === 429) return EXIT.budget;
   if (status === 503 || status === 504) return EXIT.unavailable;
   return EXIT.failed;
+}
+
+function withStop(sentence: string): string {
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }

@@ -50,6 +50,8 @@ Deno.test("SynthError toBody has the four members, the details, and the hint in 
     },
   });
   assertEquals(new SynthError("m", { code: "c" }).toBody().error.param, null);
+  const ended = new SynthError("Not found.", { code: "c", hint: "Look there" });
+  assertEquals(ended.toBody().error.message, "Not found. Look there");
 });
 
 Deno.test("SynthError toResponse is JSON that nobody may cache, with its headers and the request id", async () => {
