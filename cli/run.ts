@@ -22,6 +22,7 @@ import { sessionRoutes } from "./commands/session.ts";
 import { setupCommand } from "./commands/setup.ts";
 import { stateRoutes } from "./commands/state.ts";
 import { statusRoutes } from "./commands/status.ts";
+import { tunnelRoutes } from "./commands/tunnel.ts";
 import { upCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
 import type { CliContext } from "./context.ts";
@@ -33,6 +34,7 @@ const root = buildRouteMap<string, CliContext>({
     opencode: opencodeCommand,
     serve: serveCommand,
     scan: scanCommand,
+    tunnel: tunnelRoutes,
     session: sessionRoutes,
     status: statusRoutes,
     balance: balanceCommand,
