@@ -14,6 +14,7 @@ import { codexCommand, opencodeCommand } from "./commands/agents.ts";
 import { balanceCommand } from "./commands/balance.ts";
 import { completionsCommand } from "./commands/complete.ts";
 import { configRoutes } from "./commands/config.ts";
+import { deployRoutes } from "./commands/deploy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { keysRoutes } from "./commands/keys.ts";
 import { scanCommand } from "./commands/scan.ts";
@@ -33,6 +34,7 @@ const root = buildRouteMap<string, CliContext>({
     codex: codexCommand,
     opencode: opencodeCommand,
     serve: serveCommand,
+    deploy: deployRoutes,
     scan: scanCommand,
     tunnel: tunnelRoutes,
     session: sessionRoutes,
