@@ -22,6 +22,7 @@ export interface Announcement extends AsyncDisposable {
   readonly instanceId: string;
   /** Resolves when no request is under way. */
   idle(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**

@@ -3,19 +3,17 @@ import { EXIT, SynthError, systemClock } from "@synth/core";
 import { onSignal } from "@synth/core/platform";
 import {
   parsePortRange,
-  type ScanBackend,
   type ScannedApp,
   type ScanOptions,
   type ScanReport,
   scanTaskApps,
 } from "@synth/task-app/discovery";
 import { ServiceRecords } from "@synth/task-app/records";
-import { findBaseUrl } from "../client/base_url.ts";
-import { findKey, readCredentials } from "../client/credentials.ts";
+import { readCredentials } from "../client/credentials.ts";
+import { findOptionalBackend } from "../client/optional_backend.ts";
 import type { CliContext } from "../context.ts";
 import { type Column, grid } from "../output/grid.ts";
 import { printJson, printLine, say } from "../output/print.ts";
-import { loadForCommand } from "../state/load.ts";
 import { findPaths, type Paths } from "../state/paths.ts";
 
 /** Flags of the command. Times are seconds. */
@@ -130,7 +128,7 @@ async function scanOptions(
     sendKey: flags.sendKey,
     all: flags.all,
     apiKey: await taskAppKey(context, flags, paths),
-    backend: await findBackend(context, flags, paths),
+    backend: await findOptionalBackend(context, flags, paths),
     records: new ServiceRecords({ home: paths.home }),
     ...(accessId && accessSecret
       ? {
@@ -156,25 +154,6 @@ async function taskAppKey(
     if (value) return value;
   }
   return (await readCredentials(context, paths))?.environment_api_key ?? undefined;
-}
-
-/** The backend, when there is one and a key for it. A backend that was named must be right; without any, a scan is still of use. */
-async function findBackend(
-  context: CliContext,
-  flags: ScanFlags,
-  paths: Paths,
-): Promise<ScanBackend | undefined> {
-  const { config } = await loadForCommand(context, paths, { config: flags.config });
-  try {
-    const flag = { name: "--base-url", value: flags.baseUrl };
-    const { url } = await findBaseUrl(context, paths, config, flag);
-    return { baseUrl: url, apiKey: (await findKey(context, paths, url)).key };
-  } catch (error) {
-    const none = error instanceof SynthError &&
-      (error.code === "no_gateway" || error.code === "no_api_key");
-    if (none) return undefined;
-    throw error;
-  }
 }
 
 function tableOf({ apps }: ScanReport, context: CliContext): string {

@@ -1,7 +1,7 @@
 /** `synth serve` @module */
 import { buildCommand, type Command } from "@stricli/core";
 import type { CliContext } from "../context.ts";
-import { homeFlag, jsonFlag, optionalFlag } from "./flags.ts";
+import { clientFlags, optionalFlag } from "./flags.ts";
 import type { ServeFlags } from "./serve_run.ts";
 
 /** Ways to reach a served task app. */
@@ -21,8 +21,7 @@ export const serveCommand: Command<CliContext> = buildCommand<ServeFlags, [strin
       parameters: [{ brief: "The task app's file", parse: String, placeholder: "file" }],
     },
     flags: {
-      home: homeFlag,
-      json: jsonFlag,
+      ...clientFlags,
       host: {
         kind: "enum",
         values: ["127.0.0.1", "localhost", "0.0.0.0"],
@@ -49,6 +48,11 @@ export const serveCommand: Command<CliContext> = buildCommand<ServeFlags, [strin
         brief: "How it is reached: local, quick, managed",
         placeholder: "mode",
         default: "local",
+      },
+      register: {
+        kind: "boolean",
+        brief: "Tell the gateway's registry while it runs, when there is a gateway",
+        default: true,
       },
       allow: {
         kind: "parsed",

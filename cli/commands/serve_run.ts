@@ -2,10 +2,16 @@
 import { createLogger, EXIT, type Logger, SynthError, systemClock } from "@synth/core";
 import { exit, onSignal } from "@synth/core/platform";
 import { readEnvFile } from "@synth/task-app/env-file";
-import { findEnvironmentKey, fixedAddressOf, waitForHealth } from "@synth/task-app/in-process";
+import {
+  announceRunningApp,
+  findEnvironmentKey,
+  fixedAddressOf,
+  waitForHealth,
+} from "@synth/task-app/in-process";
 import { ServiceRecords } from "@synth/task-app/records";
 import { defaultTunnels, type OpenTunnel, type TunnelContext } from "@synth/task-app/tunnels";
 import { readCredentials } from "../client/credentials.ts";
+import { findOptionalBackend } from "../client/optional_backend.ts";
 import type { CliContext } from "../context.ts";
 import { bold } from "../output/color.ts";
 import { printJson, printLine, say } from "../output/print.ts";
@@ -26,6 +32,9 @@ export interface ServeFlags {
   readonly envFile?: readonly string[];
   readonly tunnel: ServeTunnel;
   readonly allow?: readonly string[];
+  readonly register: boolean;
+  readonly baseUrl?: string;
+  readonly config?: string;
 }
 
 const DEFAULT_PORT = 8001;
@@ -114,6 +123,7 @@ class Served implements AsyncDisposable {
     await this.#record(paths, log);
     this.#closed.signal.throwIfAborted();
     await this.#openTunnel(log);
+    await this.#register(paths, log);
   }
 
   announce(): void {
@@ -258,6 +268,22 @@ class Served implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof SynthError)) throw error;
       say(this.#context, `warning: ${error.message}; synth scan finds the app by its port alone`);
+    }
+  }
+
+  /** Tells the gateway, when there is one. An app that it does not hear of serves as well. */
+  async #register(paths: Paths, log: Logger): Promise<void> {
+    if (!this.#flags.register) return;
+    try {
+      const backend = await findOptionalBackend(this.#context, this.#flags, paths);
+      if (backend === undefined) return;
+      const url = this.#tunnel?.url ?? this.#localUrl;
+      const app = { appId: this.#process?.appId ?? null, url, mode: this.#flags.tunnel };
+      const entry = announceRunningApp(backend, app, { clock: systemClock, log });
+      if (entry !== null) this.#resources.use(entry);
+    } catch (error) {
+      if (!(error instanceof SynthError)) throw error;
+      say(this.#context, `warning: ${error.message}; the app is not in the registry`);
     }
   }
 

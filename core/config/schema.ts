@@ -8,6 +8,7 @@ import type { ModelConfig, SynthConfig, UpstreamConfig } from "./types.ts";
 import {
   baseUrl,
   count,
+  domainName,
   envName,
   headerName,
   headerValue,
@@ -145,6 +146,35 @@ const session = z.strictObject({
   ttl_hours: z.number().positive().max(8760).nullable().default(null),
 });
 
+const cloudflareId = z.string().regex(/^[0-9a-f]{32}$/, {
+  error: "Not an id of Cloudflare: 32 of 0-9 a-f",
+});
+
+const tunnels = z.strictObject({
+  domain: domainName.nullable().default(null),
+  account_id: cloudflareId.nullable().default(null),
+  zone_id: cloudflareId.nullable().default(null),
+  api_token_env: envName.nullable().default(null),
+  api_token_file: text.nullable().default(null),
+  api_url: baseUrl.default("https://api.cloudflare.com/client/v4"),
+  max_per_org: z.int().min(0).max(1000).default(10),
+}).superRefine((value, ctx) => {
+  const issue = (key: string, message: string) =>
+    ctx.addIssue({ code: "custom", message, path: [key] });
+  if (value.api_token_env !== null && value.api_token_file !== null) {
+    issue("api_token_file", "Give api_token_env or api_token_file, not both");
+  }
+  if (!/^(?:https:|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::|\/|$))/.test(value.api_url)) {
+    issue("api_url", "Must be https: the API token is sent there");
+  }
+  const token = value.api_token_env ?? value.api_token_file;
+  if (value.account_id === null && value.zone_id === null && token === null) return;
+  for (const key of ["domain", "account_id", "zone_id"] as const) {
+    if (value[key] === null) issue(key, "Needed for managed tunnels, as the keys beside it");
+  }
+  if (token === null) issue("api_token_env", "Needed for managed tunnels; or api_token_file");
+});
+
 const reserved = z.strictObject({});
 
 /** The sections, each as its own schema; the loader asks them which keys there are. */
@@ -155,7 +185,7 @@ export const sectionSchemas = {
   sessions,
   session,
   queue: reserved,
-  tunnels: z.strictObject({ domain: text.nullable().default(null) }),
+  tunnels,
   artifacts: reserved,
   train: reserved,
   client: z.strictObject({ base_url: baseUrl.nullable().default(null) }),

@@ -10,7 +10,7 @@ import type { ConfigPath } from "./scan.ts";
 const GUARDED: Readonly<Record<string, ReadonlySet<string>>> = {
   gateway: new Set(["host", "store", "cors_origins"]),
   client: new Set(["base_url"]),
-  tunnels: new Set(["domain"]),
+  tunnels: new Set(["domain", "account_id", "zone_id", "max_per_org"]),
 };
 
 /** Sections that count as a whole. `queue` and `train` will name executors and backends. */

@@ -148,10 +148,22 @@ export interface SessionConfig {
   readonly ttl_hours: number | null;
 }
 
-/** `[tunnels]` */
+/** `[tunnels]`: managed tunnels, made at Cloudflare. All of `domain`, `account_id`, `zone_id` and a token, or none are made. */
 export interface TunnelsConfig {
-  /** Domain that named tunnels get a host name under. */
+  /** Domain that tunnels get a name under; a Cloudflare zone, or a name below one. */
   readonly domain: string | null;
+  /** Cloudflare's id of the account. */
+  readonly account_id: string | null;
+  /** Cloudflare's id of the zone that `domain` is in. */
+  readonly zone_id: string | null;
+  /** Environment variable that holds the API token. */
+  readonly api_token_env: string | null;
+  /** File that holds the API token, trimmed of white space. */
+  readonly api_token_file: string | null;
+  /** Where Cloudflare's API is. @default {"https://api.cloudflare.com/client/v4"} */
+  readonly api_url: string;
+  /** Tunnels that an org may have at a time. @default {10} */
+  readonly max_per_org: number;
 }
 
 /** `[client]`: how commands find their gateway. */

@@ -50,6 +50,12 @@ export const origin: z.ZodType<string> = z.string().refine(isOrigin, {
   error: 'Must be an origin such as "https://example.com", or "*"',
 });
 
+/** A domain name of two labels or more, in lower case, in its ASCII form. */
+export const domainName: z.ZodType<string> = z.string().max(190).regex(
+  /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$/,
+  { error: 'Must be a domain name such as "tunnels.example.com"' },
+);
+
 /** Text without control characters. */
 export const text: z.ZodType<string> = z.string().min(1).max(4096)
   // deno-lint-ignore no-control-regex -- control characters are what is looked for

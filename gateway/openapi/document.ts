@@ -9,6 +9,7 @@ import {
   ResponsesRequestSchema,
 } from "@synth/core/api";
 import * as z from "zod";
+import { REGISTRY_SCHEMAS, registryPaths } from "./registry_paths.ts";
 import { RESPONSE_SCHEMAS, responsePaths } from "./response_paths.ts";
 import { SESSION_SCHEMAS, sessionPaths } from "./session_paths.ts";
 
@@ -21,6 +22,7 @@ const SCHEMAS = {
   Error: ErrorSchema,
   ...RESPONSE_SCHEMAS,
   ...SESSION_SCHEMAS,
+  ...REGISTRY_SCHEMAS,
 } as const;
 
 type SchemaName = keyof typeof SCHEMAS;
@@ -124,6 +126,7 @@ function paths(): JsonObject {
     },
     ...responsePaths(protectedRoute),
     ...sessionPaths(protectedRoute),
+    ...registryPaths(protectedRoute),
   };
 }
 

@@ -1,5 +1,4 @@
 /** The part of the description that is about sessions, keys, usage and prices. @module */
-import type { Json } from "@synth/core";
 import {
   IncreaseRequestSchema,
   KeyRequestSchema,
@@ -24,8 +23,13 @@ import {
   UsageRecordSchema,
   UsageRequestSchema,
 } from "@synth/core/api";
-
-type JsonObject = { [key: string]: Json };
+import {
+  describePaths,
+  type JsonObject,
+  type Operation,
+  type OperationLine,
+  type Protect,
+} from "./operations.ts";
 
 /** The schemas that {@linkcode sessionPaths} refers to. */
 export const SESSION_SCHEMAS = {
@@ -55,21 +59,6 @@ export const SESSION_SCHEMAS = {
 
 type Name = keyof typeof SESSION_SCHEMAS;
 
-interface Operation {
-  readonly summary: string;
-  readonly description?: string;
-  readonly body?: Name;
-  /** No body at all is a body without members. */
-  readonly bodyOptional?: true;
-  /** A list of it when it stands in brackets. */
-  readonly answer: Name | readonly [Name];
-  /** 201, and 200 when it had been made before. */
-  readonly creates?: true;
-  /** Takes an `Idempotency-Key`. */
-  readonly repeatable?: true;
-  readonly query?: readonly string[];
-}
-
 const PAGE = ["limit", "offset"] as const;
 const S = "Needs the scope `sessions`.";
 const A = "Needs the scope `admin`.";
@@ -80,7 +69,7 @@ const LEASE = `${SESSION}/leases/{lease}`;
 const KEY = "/api/v1/keys/{id}";
 const ORG = "/api/v1/orgs/self";
 
-function limitsOf(whose: string, scope: string): Record<"list" | "add" | "raise", Operation> {
+function limitsOf(whose: string, scope: string): Record<"list" | "add" | "raise", Operation<Name>> {
   return {
     list: { summary: `List ${whose} limits`, description: scope, answer: ["Limit"] },
     add: {
@@ -105,7 +94,7 @@ const ofSession = limitsOf("a session's", S);
 const ofKey = limitsOf("a key's", A);
 const ofOrg = limitsOf("the org's", A);
 
-const OPERATIONS: readonly (readonly [string, string, Operation])[] = [
+const OPERATIONS: readonly OperationLine<Name>[] = [
   ["get", "/api/v1/me", { summary: "Who is asking", description: "For any key.", answer: "Me" }],
   ["post", "/api/v1/sessions", {
     summary: "Open a session",
@@ -225,56 +214,7 @@ const OPERATIONS: readonly (readonly [string, string, Operation])[] = [
   ["post", ORG + RAISE, ofOrg.raise],
 ];
 
-/**
- * The paths.
- *
- * @param protect adds what every route with a key has
- */
-export function sessionPaths(
-  protect: (operation: JsonObject, success: JsonObject) => JsonObject,
-): JsonObject {
-  const paths: { [path: string]: JsonObject } = {};
-  for (const [method, path, operation] of OPERATIONS) {
-    (paths[path] ??= {})[method] = describe(path, operation, protect);
-  }
-  return paths;
-}
-
-function describe(
-  path: string,
-  operation: Operation,
-  protect: (operation: JsonObject, success: JsonObject) => JsonObject,
-): JsonObject {
-  const { summary, description, body, answer, creates, query = [], repeatable } = operation;
-  const parameters = [
-    ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => parameter(name, "path", true)),
-    ...query.map((name) => parameter(name, "query", false)),
-    ...(repeatable === true ? [parameter("Idempotency-Key", "header", false)] : []),
-  ];
-  const schema = typeof answer === "string"
-    ? refTo(answer)
-    : { type: "array", items: refTo(answer[0]) };
-  const success = { description: summary, content: { "application/json": { schema } } };
-  const described = protect({
-    summary,
-    ...(description === undefined ? {} : { description }),
-    ...(parameters.length === 0 ? {} : { parameters }),
-    ...(body === undefined ? {} : {
-      requestBody: {
-        required: operation.bodyOptional !== true,
-        content: { "application/json": { schema: refTo(body) } },
-      },
-    }),
-  }, success);
-  if (creates !== true) return described;
-  const made = { ...success, description: "It was made by this request" };
-  return { ...described, responses: { ...described["responses"] as JsonObject, 201: made } };
-}
-
-function parameter(name: string, where: string, required: boolean): JsonObject {
-  return { name, in: where, required, schema: { type: "string" } };
-}
-
-function refTo(name: Name): JsonObject {
-  return { $ref: `#/components/schemas/${name}` };
+/** The paths. */
+export function sessionPaths(protect: Protect): JsonObject {
+  return describePaths(OPERATIONS, protect);
 }

@@ -3,6 +3,7 @@ import { type Clock, type Logger, newId, systemClock } from "@synth/core";
 import { readEnv } from "@synth/core/platform";
 import { defaultTunnels } from "../tunnels/default_opener.ts";
 import type { OpenTunnel, TunnelContext, TunnelExit, TunnelOpener } from "../tunnels/port.ts";
+import { announceRunningApp, registryOfEnvironment } from "./announce_running_app.ts";
 import { findEnvironmentKey } from "./api_key.ts";
 import { defaultLog } from "./default_log.ts";
 import { waitForHealth } from "./health.ts";
@@ -196,6 +197,7 @@ export class InProcessTaskApp implements AsyncDisposable {
     resources.defer(async () => await (await recording)?.[Symbol.asyncDispose]());
     const record = await steps.run("record", () => recording);
     this.#url = await steps.run("reach", () => this.#reach(plan, listener, record?.id));
+    this.#announce(this.#url, source.appId);
     await steps.run("on start", () => this.#call("onStart"));
     const { url } = this;
     this.#log.info("the task app runs", { url, local_url: this.#localUrl, mode: this.#mode });
@@ -275,6 +277,15 @@ export class InProcessTaskApp implements AsyncDisposable {
     this.#tunnel = tunnel;
     tunnel.exited.then((exit) => this.#tunnelExited(tunnel, exit));
     return tunnel.url;
+  }
+
+  #announce(url: string, appId: string | null): void {
+    const target = this.#options.registry ?? registryOfEnvironment(this.#env);
+    const ports = { clock: this.#clock, log: this.#log };
+    const entry = target && announceRunningApp(target, { appId, url, mode: this.#mode }, ports);
+    if (!entry) return;
+    const leave = () => this.#patiently(entry[Symbol.asyncDispose](), "leaving the registry");
+    this.#resources.defer(leave);
   }
 
   #tunnels(): TunnelOpener {

@@ -33,6 +33,12 @@ export {
   VALUE_EXPORTS,
 } from "./load_task_app.ts";
 export { REQUIRED_ROUTES, type RouteCheck, validateTaskApp } from "./validate_task_app.ts";
+export {
+  announceRunningApp,
+  registryOfEnvironment,
+  type RegistryTarget,
+  type RunningApp,
+} from "./announce_running_app.ts";
 export { fixedAddressOf } from "./open_tunnel.ts";
 export { type HealthOptions, waitForHealth } from "./health.ts";
 export { findEnvironmentKey, type FoundEnvironmentKey, type KeySources } from "./api_key.ts";

@@ -3,6 +3,7 @@ import type { Clock, Logger } from "@synth/core";
 import type { TaskAppConfigInput } from "../contract/task_app_config.ts";
 import type { ServiceRecords } from "../records/service_records.ts";
 import type { TunnelExit, TunnelOpener } from "../tunnels/port.ts";
+import type { RegistryTarget } from "./announce_running_app.ts";
 import type { InProcessTaskApp } from "./in_process_task_app.ts";
 
 /** How the app is reached: `local` without a tunnel, `preconfigured` by a URL of your own. `named` is another word for `managed`. */
@@ -67,6 +68,12 @@ export interface InProcessTaskAppOptions {
   readonly tunnels?: TunnelOpener;
   /** Where the running app is recorded, so that `synth scan` finds it; `false`: nowhere. @default {services.json in SYNTH_HOME} */
   readonly records?: ServiceRecords | false;
+  /**
+   * The gateway whose registry is told of the app while it runs, unless only this machine can reach the app and the gateway is on another; `false`: none.
+   *
+   * @default {BACKEND_BASE_URL with SYNTH_API_KEY, when both are set}
+   */
+  readonly registry?: RegistryTarget | false;
   /** A variable of the environment. @default {the process's} */
   readonly env?: (name: string) => string | undefined;
   /** @default {systemClock} */
