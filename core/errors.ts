@@ -90,7 +90,7 @@ export class SynthError extends Error {
         ...this.details,
         type: this.type,
         code: this.code,
-        message: this.hint ? `${this.message}. ${this.hint}` : this.message,
+        message: this.hint ? `${withStop(this.message)} ${this.hint}` : this.message,
         param: this.param,
       },
     };
@@ -101,8 +101,12 @@ export class SynthError extends Error {
     const headers = new Headers(this.headers);
     headers.set("content-type", "application/json");
     headers.set("cache-control", "no-store");
-    if (requestId !== undefined) headers.set("x-request-id", requestId);
-    return new Response(JSON.stringify(this.toBody()), { status: this.status, headers });
+    const body = this.toBody();
+    if (requestId !== undefined) {
+      headers.set("x-request-id", requestId);
+      body.error["request_id"] = requestId;
+    }
+    return new Response(JSON.stringify(body), { status: this.status, headers });
   }
 
   /** Two lines for a terminal: what happened (with the code), and what to do. */
@@ -126,4 +130,8 @@ function exitOfStatus(status: number): number {
   if (status === 402 || status === 429) return EXIT.budget;
   if (status === 503 || status === 504) return EXIT.unavailable;
   return EXIT.failed;
+}
+
+function withStop(sentence: string): string {
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }

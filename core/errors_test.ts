@@ -50,6 +50,8 @@ Deno.test("SynthError toBody has the four members, the details, and the hint in 
     },
   });
   assertEquals(new SynthError("m", { code: "c" }).toBody().error.param, null);
+  const ended = new SynthError("Not found.", { code: "c", hint: "Look there" });
+  assertEquals(ended.toBody().error.message, "Not found. Look there");
 });
 
 Deno.test("SynthError toResponse is JSON that nobody may cache, with its headers and the request id", async () => {
@@ -64,7 +66,9 @@ Deno.test("SynthError toResponse is JSON that nobody may cache, with its headers
   assertEquals(response.headers.get("cache-control"), "no-store");
   assertEquals(response.headers.get("www-authenticate"), "Bearer");
   assertEquals(response.headers.get("x-request-id"), "req_1");
-  assertEquals(await response.json(), error.toBody());
+  const { error: members } = error.toBody();
+  assertEquals(await response.json(), { error: { ...members, request_id: "req_1" } });
+  assertEquals(await error.toResponse().json(), error.toBody());
   assertFalse(error.toResponse().headers.has("x-request-id"));
 });
 

@@ -20,6 +20,7 @@ import {
   raiseOrgLimit,
 } from "./keys/key_limits.ts";
 import { createKey, listKeys, revokeKey, rotateKey } from "./keys/keys.ts";
+import { metricsText } from "./metrics/metrics_route.ts";
 import { getModel, listModels } from "./models/models.ts";
 import { docsPage } from "./openapi/docs_page.ts";
 import { openApi } from "./openapi/openapi.ts";
@@ -60,6 +61,10 @@ export interface Route {
   /** What the key must be allowed to do; `any`: nothing more than to be valid; `null`: no key is asked for. */
   readonly scope: Scope | "any" | null;
   readonly handler: Handler;
+  /** Without a key for a caller on this machine. @default {false} */
+  readonly openLocally?: boolean;
+  /** Answered while the gateway stops. @default {false} */
+  readonly whileDraining?: boolean;
 }
 
 /** The same API under each: what OpenAI's clients, ours and the original's use. */
@@ -142,7 +147,15 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", paths: [TASK_APP], scope: "sessions", handler: getTaskApp },
   { method: "PUT", paths: [TASK_APP], scope: "sessions", handler: announceTaskApp },
   { method: "DELETE", paths: [TASK_APP], scope: "sessions", handler: removeTaskApp },
-  { method: "GET", paths: ["/health"], scope: null, handler: health },
+  { method: "GET", paths: ["/health"], scope: null, handler: health, whileDraining: true },
+  {
+    method: "GET",
+    paths: ["/metrics"],
+    scope: "admin",
+    handler: metricsText,
+    openLocally: true,
+    whileDraining: true,
+  },
   { method: "GET", paths: ["/openapi.json"], scope: null, handler: openApi },
   { method: "GET", paths: ["/docs"], scope: null, handler: docsPage },
   // The dashboard: its cookie says who is there, since a browser sends no key.

@@ -10,6 +10,10 @@ import { admitPage, preflight } from "./http/cors.ts";
 import { logFinished, refusal } from "./http/finished.ts";
 import { InFlight } from "./http/in_flight.ts";
 import { RequestContext } from "./http/request_context.ts";
+import { secure } from "./http/security_headers.ts";
+import { type RateDefaults, RateLimiter } from "./keys/rate_limiter.ts";
+import { GatewayMetrics } from "./metrics/gateway_metrics.ts";
+import { isLocalCaller } from "./metrics/local_caller.ts";
 import type { FetchInfo, Gateway, GatewayOptions } from "./options.ts";
 import { priceBook } from "./pricing/price_book.ts";
 import { TaskAppRegistry } from "./registry/task_app_registry.ts";
@@ -21,6 +25,7 @@ import { LeaseSweeper } from "./sessions/lease_sweeper.ts";
 import { LedgerAdmission } from "./sessions/ledger_admission.ts";
 import { portablePrefixHash } from "./sessions/prefix_hash.ts";
 import { makeSnapshot, type Snapshot } from "./snapshot.ts";
+import { Telemetry } from "./telemetry/telemetry.ts";
 import { UpstreamClient } from "./upstreams/client.ts";
 import { demoTransport } from "./upstreams/demo/demo_transport.ts";
 import { watchClient } from "./upstreams/open_upstream.ts";
@@ -58,13 +63,23 @@ class RunningGateway implements Gateway {
     this.#options = options;
     this.#snapshot = snapshot;
     this.#log = options.log ?? silentLogger;
+    const rates = new RateLimiter(
+      clock,
+      () => rateDefaults(this.#snapshot.config),
+      { rateLimited: (limit) => metrics.rateLimited(limit) },
+    );
+    const metrics = new GatewayMetrics({
+      inFlight: () => this.#inFlight.size,
+      streamsOpen: () => rates.streamsOpen,
+      draining: () => this.#draining,
+    });
     this.#services = {
       clock,
-      admission: this.#admission(clock),
+      admission: this.#admission(clock, metrics),
       ledger: options.ledger ?? null,
       keys: options.keys ?? null,
       prices: options.prices ?? priceBook,
-      upstreams: new UpstreamClient(options.transport, demoTransport(), clock),
+      upstreams: new UpstreamClient(options.transport, demoTransport(), clock, metrics),
       store: options.store ?? null,
       sealer: options.sealer ?? null,
       documents: options.documents ?? null,
@@ -85,23 +100,28 @@ class RunningGateway implements Gateway {
         shared: hasDeno(),
       }),
       version: VERSION,
+      metrics,
+      rates,
+      telemetry: new Telemetry(),
+      draining: () => this.#draining,
       reload: () => this.reload(),
       run: (route, request, info) => this.#run(route, request, {}, info),
     };
     this.#sweeper = options.ledger === undefined
       ? null
-      : new LeaseSweeper(options.ledger, clock, this.#log);
+      : new LeaseSweeper(options.ledger, clock, this.#log, metrics);
     this.#app = createApp((route, request, params, info) =>
       this.#run(route, request, params, info)
     );
   }
 
-  #admission(clock: Clock): Admission {
+  #admission(clock: Clock, observer: GatewayMetrics): Admission {
     const { admission, ledger, prices = priceBook, hasher = portablePrefixHash } = this.#options;
     if (admission !== undefined) return admission;
     if (ledger === undefined) return new UnmeteredAdmission();
     const config = (): SynthConfig["sessions"] => this.#snapshot.config.sessions;
-    return new LedgerAdmission({ ledger, prices, config, hasher, clock, log: this.#log });
+    const log = this.#log;
+    return new LedgerAdmission({ ledger, prices, config, hasher, clock, log, observer });
   }
 
   get active(): number {
@@ -154,19 +174,23 @@ class RunningGateway implements Gateway {
     params: Record<string, string>,
     info: FetchInfo,
   ): Promise<Response> {
+    const { clock, metrics, telemetry } = this.#services;
     const finished = Promise.withResolvers<void>();
     const context = new RequestContext({
       request,
       params,
       snapshot: this.#snapshot,
-      clock: this.#services.clock,
+      clock,
       info,
       waitUntil: info.waitUntil ?? ((promise) => this.#inFlight.keep(promise)),
       onFinish: (done) => {
         // Before the request counts as done: a drain waits for what is kept.
         this.#sweep(done);
         this.#inFlight.remove(place, done);
-        logFinished(this.#log, done);
+        const ms = clock.monotonic() - done.startedAt;
+        telemetry.end(done);
+        metrics.finished(done, "handler" in Object(route) ? route as Route : null, ms);
+        logFinished(this.#log, done, ms);
         finished.resolve();
       },
     });
@@ -176,14 +200,19 @@ class RunningGateway implements Gateway {
     const place = this.#inFlight.add(context);
     let response: Response;
     try {
-      response = await this.#handle(route, context);
+      response = await this.#handle(route, context, info);
     } catch (error) {
       response = refusal(context, error);
     }
     response.headers.set("x-request-id", context.id);
-    response.headers.set("x-content-type-options", "nosniff");
+    secure(response);
+    if (context.rate !== null) {
+      for (const [name, value] of Object.entries(context.rate)) response.headers.set(name, value);
+    }
     admitPage(request, response, context.snapshot.config.gateway.cors_origins);
     context.fields["status"] = response.status;
+    const ignored = response.headers.get("x-synth-ignored");
+    if (ignored !== null) context.fields["ignored"] = ignored;
     if (!context.streaming) context.finish();
     return response;
   }
@@ -196,6 +225,7 @@ class RunningGateway implements Gateway {
   async #handle(
     route: Route | "not_found" | { readonly allow: string },
     context: RequestContext,
+    info: FetchInfo,
   ): Promise<Response> {
     if (route === "not_found") {
       throw new SynthError("There is nothing at this path", { code: "not_found", status: 404 });
@@ -210,14 +240,23 @@ class RunningGateway implements Gateway {
         headers: { allow: route.allow },
       });
     }
-    context.fields["route"] = route.paths[0] ?? "";
-    // A stopping server is not healthy: what watches it should send traffic elsewhere.
-    if (this.#draining) throw shuttingDown();
-    if (route.scope !== null) {
+    const path = route.paths[0] ?? "";
+    const { rates, telemetry } = this.#services;
+    context.fields["route"] = path;
+    telemetry.request(context, path);
+    if (this.#draining && route.whileDraining !== true) throw shuttingDown();
+    const open = route.scope === null ||
+      (route.openLocally === true && isLocalCaller(context.request, info.peer?.() ?? null));
+    if (!open && route.scope !== null) {
       await authenticate(this.#options.authenticator, context, route.scope);
+      if (route.scope === "infer") context.rate = rates.admit(context.principal);
     }
     return await route.handler(context, this.#services);
   }
+}
+
+function rateDefaults({ gateway }: SynthConfig): RateDefaults {
+  return { requestsPerMinute: gateway.requests_per_minute, maxStreams: gateway.max_streams };
 }
 
 function shuttingDown(): SynthError {

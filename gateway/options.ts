@@ -81,6 +81,8 @@ export interface FetchInfo {
    * @default {the request's own signal, until the answer begins}
    */
   readonly clientGone?: AbortSignal;
+  /** The address of the socket's other end. Only where no proxy of the platform stands before it. @default {not known} */
+  readonly peer?: () => string | null;
 }
 
 /** A running gateway: Web-standard requests in, responses out. */

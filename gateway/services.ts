@@ -5,12 +5,15 @@ import type { DocumentStore } from "@synth/core/storage";
 import type { Sealer } from "./bridge/seal.ts";
 import type { Route } from "./app.ts";
 import type { Dashboard } from "./dashboard/dashboard.ts";
+import type { RateLimiter } from "./keys/rate_limiter.ts";
+import type { GatewayMetrics } from "./metrics/gateway_metrics.ts";
 import type { FetchInfo, StateStore } from "./options.ts";
 import type { PriceBook } from "./pricing/price_book.ts";
 import type { Admission } from "./sessions/admission.ts";
 import type { SessionLedger } from "./sessions/ledger/ledger.ts";
 import type { ResponseStore } from "./responses/response_store.ts";
 import type { OpenSockets } from "./responses/socket/open_sockets.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { UpstreamClient } from "./upstreams/client.ts";
 
 /** The long-lived parts of a gateway. */
@@ -31,6 +34,13 @@ export interface Services {
   readonly sockets: OpenSockets;
   readonly dashboard: Dashboard;
   readonly version: string;
+  /** What is counted; `metrics.snapshot()` has it for people. */
+  readonly metrics: GatewayMetrics;
+  readonly telemetry: Telemetry;
+  /** The rate limits of keys. A turn that comes by another way than a route of the scope `infer` asks it itself. */
+  readonly rates: RateLimiter;
+  /** Whether the gateway stops. */
+  draining(): boolean;
   /** Reads the configuration again. Throws `SynthError` when it is bad. */
   reload(): Promise<void>;
   /** Runs a handler as a request of its own: authentication, drain, errors and the log line like those of any other. Never rejects. */

@@ -198,6 +198,7 @@ Deno.test("gateway forwards no header of an upstream's answer", async () => {
   assertEquals([...response.headers.keys()].sort(), [
     "cache-control",
     "content-type",
+    "referrer-policy",
     "x-accel-buffering",
     "x-content-type-options",
     "x-left",

@@ -22,6 +22,16 @@ export type ToChild =
   }
   | { readonly do: "stop" };
 
+/** The argument of a child that nobody talks to, as JSON: it loads, listens, and stops on SIGTERM. */
+export interface DetachedJob {
+  readonly file: string;
+  readonly toolkits: readonly string[];
+  readonly mark: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tries: number;
+}
+
 /** Sent by the child. */
 export type FromChild =
   | { readonly did: "load"; readonly appId: string | null }
@@ -157,6 +167,15 @@ export async function serveChild(): Promise<void> {
       fail(error, "task_app_import_failed", null);
     }
   };
+  const [argument] = Deno.args;
+  if (argument !== undefined) {
+    const job: DetachedJob = JSON.parse(argument);
+    Deno.addSignalListener("SIGTERM", () => void stop());
+    await obey({ do: "load", file: job.file, toolkits: job.toolkits, mark: job.mark });
+    if (source !== null) await obey({ do: "listen", patienceMs: 0, ...job });
+    if (server === null) Deno.exit(1);
+    return;
+  }
   let text = "";
   for await (const piece of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
     const lines = (text + piece).split("\n");

@@ -10,7 +10,13 @@ import { type FromChild, serveChild, type ToChild } from "./serve_child.ts";
 /** Milliseconds that a child has to end by itself. */
 const STOP_MS = 10_000;
 /** Begins a message in what the child prints. */
-const RECORD_SEPARATOR = "\x1e";
+export const RECORD_SEPARATOR = "\x1e";
+
+/** Where a file's own toolkit is looked for. */
+export const TOOLKITS: readonly string[] = [
+  "@synth/task-app/in-process",
+  `jsr:@synth/task-app@${VERSION}/in-process`,
+];
 
 /** What is run. */
 export interface ServeJob {
@@ -52,8 +58,10 @@ export class ServeProcess {
   /** Has it load the file. @throws {SynthError} what the loading gave */
   async load(): Promise<void> {
     const file = fileUrl(this.#job.file);
-    const toolkits = ["@synth/task-app/in-process", `jsr:@synth/task-app@${VERSION}/in-process`];
-    const loaded = await this.#ask({ do: "load", file, toolkits, mark: this.#mark }, "load");
+    const loaded = await this.#ask(
+      { do: "load", file, toolkits: TOOLKITS, mark: this.#mark },
+      "load",
+    );
     this.appId = loaded.did === "load" ? loaded.appId : null;
   }
 
@@ -166,12 +174,16 @@ export async function findConfig(
   return await isFile(path) ? path : null;
 }
 
-function spawn(job: ServeJob): Deno.ChildProcess {
+/** The arguments of the `deno` that serves a file. */
+export function denoArguments(job: ServeJob): string[] {
   const config = job.config === null ? ["--no-config"] : ["--config", job.config];
-  const args = ["run", "--no-prompt", ...config, ...job.permissions, job.runner];
+  return ["run", "--no-prompt", ...config, ...job.permissions, job.runner];
+}
+
+function spawn(job: ServeJob): Deno.ChildProcess {
   try {
     return new Deno.Command(job.deno, {
-      args,
+      args: denoArguments(job),
       cwd: job.cwd,
       clearEnv: true,
       env: { ...job.env },
@@ -208,7 +220,8 @@ async function* messagesOf(
   if (text !== "") print(text);
 }
 
-function fileUrl(path: string): string {
+/** A path as a URL, whatever it holds. */
+export function fileUrl(path: string): string {
   const url = new URL("file:///");
   url.pathname = path.replaceAll("%", "%25").replaceAll("\\", "/").replaceAll("?", "%3F")
     .replaceAll("#", "%23");

@@ -1,25 +1,19 @@
 /** What `synth serve` does. @module */
 import { createLogger, EXIT, type Logger, SynthError, systemClock } from "@synth/core";
 import { exit, onSignal } from "@synth/core/platform";
-import { readEnvFile } from "@synth/task-app/env-file";
-import {
-  announceRunningApp,
-  findEnvironmentKey,
-  fixedAddressOf,
-  waitForHealth,
-} from "@synth/task-app/in-process";
+import { announceRunningApp, fixedAddressOf, waitForHealth } from "@synth/task-app/in-process";
 import { ServiceRecords } from "@synth/task-app/records";
 import { defaultTunnels, type OpenTunnel, type TunnelContext } from "@synth/task-app/tunnels";
-import { readCredentials } from "../client/credentials.ts";
 import { findOptionalBackend } from "../client/optional_backend.ts";
 import type { CliContext } from "../context.ts";
 import { bold } from "../output/color.ts";
 import { printJson, printLine, say } from "../output/print.ts";
 import { ensureHome } from "../state/home.ts";
-import { absolute, findPaths, joinPath, type Paths } from "../state/paths.ts";
+import { findPaths, joinPath, type Paths } from "../state/paths.ts";
 import { StopSignals } from "../state/stop_signals.ts";
 import type { ServeTunnel } from "./serve.ts";
-import { findConfig, findDeno, type ServeJob, ServeProcess, writeRunner } from "./serve_process.ts";
+import { environmentOf, jobOf } from "./serve_job.ts";
+import { type ServeJob, ServeProcess } from "./serve_process.ts";
 import { watchFiles } from "./serve_watch.ts";
 
 /** Flags of the command. */
@@ -45,7 +39,6 @@ const TUNNEL_MS = 180_000;
 const HANDOVER_MS = 10_000;
 /** Milliseconds that a tunnel has to go when nobody wants to wait. */
 const HURRY_MS = 3000;
-const DEFAULT_PERMISSIONS = ["net", "env", "read"];
 
 /** Serves the file until a signal ends it. */
 export async function runServe(this: CliContext, flags: ServeFlags, file: string): Promise<void> {
@@ -320,68 +313,5 @@ class Served implements AsyncDisposable {
         ...(this.#recordId === null ? {} : { serviceId: this.#recordId }),
       }),
     );
-  }
-}
-
-/** The environment of the file, with the key that its callers send. */
-async function environmentOf(
-  context: CliContext,
-  flags: ServeFlags,
-  paths: Paths,
-): Promise<{ env: Record<string, string>; key: string }> {
-  const env = new Map<string, string>();
-  for (const [name, value] of Object.entries(context.env)) {
-    if (value !== undefined) env.set(name, value);
-  }
-  for (const path of flags.envFile ?? []) {
-    for (const [name, value] of await readEnvFile(absolute(context, path))) {
-      if (!env.has(name)) env.set(name, value);
-    }
-  }
-  const found = await findEnvironmentKey({
-    apiKey: undefined,
-    generate: false,
-    env: (name) => env.get(name),
-    // Not ./.env, which nobody named, but what synth setup keeps.
-    envFile: async () => {
-      const key = (await readCredentials(context, paths))?.environment_api_key;
-      return key ? `ENVIRONMENT_API_KEY='${key}'` : undefined;
-    },
-  });
-  const key = found.key ?? "";
-  env.set("ENVIRONMENT_API_KEY", key);
-  return { env: Object.fromEntries(env), key };
-}
-
-async function jobOf(
-  context: CliContext,
-  flags: ServeFlags,
-  paths: Paths,
-  file: string,
-  env: Readonly<Record<string, string>>,
-): Promise<ServeJob> {
-  const path = await realFile(absolute(context, file));
-  const permissions = (flags.allow ?? DEFAULT_PERMISSIONS).map((name) => `--allow-${name}`);
-  return {
-    file: path,
-    deno: await findDeno(context),
-    runner: await writeRunner(context, paths.home),
-    config: await findConfig(context, path),
-    permissions,
-    env,
-    cwd: context.cwd,
-    print: (text) => context.process.stderr.write(text),
-  };
-}
-
-async function realFile(path: string): Promise<string> {
-  try {
-    return await Deno.realPath(path);
-  } catch {
-    throw new SynthError(`There is no file ${path}`, {
-      code: "task_app_file_not_found",
-      exitCode: EXIT.notFound,
-      hint: "Name the file that exports the task app",
-    });
   }
 }

@@ -82,6 +82,8 @@ Deno.test("Authenticator knows a key in either header", async () => {
       scopes: new Set(["infer"]),
       expiresAt: null,
       limits: [],
+      requestsPerMinute: null,
+      maxStreams: null,
     };
     for (
       const headers of [

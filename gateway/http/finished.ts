@@ -3,7 +3,7 @@ import { type Logger, SynthError } from "@synth/core";
 import type { RequestContext } from "./request_context.ts";
 
 /** The log line of a request that is over: ids, numbers and codes; never content, never a key, not the path, which may hold both. */
-export function logFinished(log: Logger, context: RequestContext): void {
+export function logFinished(log: Logger, context: RequestContext, durationMs: number): void {
   const status = Number(context.fields["status"] ?? 0);
   const level = status >= 500 || context.error !== null
     ? "error"
@@ -16,7 +16,7 @@ export function logFinished(log: Logger, context: RequestContext): void {
     method: context.request.method,
     ...context.fields,
     ...(context.error === null ? {} : { error: context.error }),
-    duration_ms: Math.round(context.clock.monotonic() - context.startedAt),
+    duration_ms: Math.round(durationMs),
   });
 }
 

@@ -5,13 +5,16 @@ import { json } from "./json.ts";
 
 const PING_MS = 2000;
 
-/** `GET /health`: 200 when the store answers, 503 when it does not. Says nothing that a stranger should not know. */
+/** `GET /health`: 200 when the store answers, 503 when it does not, or when the gateway stops. Says nothing that a stranger should not know. */
 export async function health(context: RequestContext, services: Services): Promise<Response> {
-  const healthy = await reachable(services);
   context.fields["quiet"] = true;
+  const { version } = services;
+  // What watches it should send traffic elsewhere.
+  if (services.draining()) return json({ status: "draining", version, store: "unknown" }, 503);
+  const healthy = await reachable(services);
   return json({
     status: healthy ? "ok" : "degraded",
-    version: services.version,
+    version,
     store: healthy ? "ok" : "unavailable",
   }, healthy ? 200 : 503);
 }

@@ -3,6 +3,8 @@ import { type Clock, type Json, newId, type SynthError } from "@synth/core";
 import type { Principal } from "@synth/core/auth";
 import type { FetchInfo } from "../options.ts";
 import type { Snapshot } from "../snapshot.ts";
+import type { ModelSpan } from "../telemetry/telemetry.ts";
+import type { ResolvedModel } from "../upstreams/model_table.ts";
 
 const SANE_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 const TRACE_ID = /^(?:trace|cid|eval)_[A-Za-z0-9._-]{1,128}$/;
@@ -25,8 +27,11 @@ export interface RequestContextOptions {
 /** One request on its way through the gateway. */
 export class RequestContext {
   readonly request: Request;
-  /** Ours, in every answer as `x-request-id`. A client's own id is only logged. */
-  readonly id: string = newId("req_");
+  /**
+   * The client's `x-request-id` when it is sane, else one of ours: in the answer, in the log, in an error's body, and on the way to the upstream.
+   * A client can use one twice, so nothing is kept under it.
+   */
+  readonly id: string;
   /** The configuration this request began with; a reload does not change it. */
   readonly snapshot: Snapshot;
   readonly clock: Clock;
@@ -37,6 +42,14 @@ export class RequestContext {
   readonly fields: Record<string, Json> = {};
   readonly waitUntil: (promise: Promise<unknown>) => void;
   readonly info: FetchInfo;
+  /** The model whose upstream was called last. */
+  model: ResolvedModel | null = null;
+  /** The call of a model that is traced or measured. */
+  call: ModelSpan | null = null;
+  /** Ends the stream that counts against the key. */
+  releaseStream: (() => void) | null = null;
+  /** Headers that tell what is left of the key's rate limit. */
+  rate: Readonly<Record<string, string>> | null = null;
   /** A failure of ours or of an upstream, for the log. */
   error: Error | null = null;
   /** Set by a handler whose body goes on after it returned, and which calls {@linkcode finish} itself. */
@@ -58,6 +71,7 @@ export class RequestContext {
     this.#onFinish = options.onFinish;
     this.startedAt = clock.monotonic();
     this.#stopDeadline = () => {};
+    this.id = sane(request.headers.get("x-request-id")) ?? newId("req_");
     this.#noteIds();
   }
 
@@ -87,6 +101,7 @@ export class RequestContext {
     if (this.#finished) return;
     this.#finished = true;
     this.#stopDeadline();
+    this.releaseStream?.();
     this.#onFinish(this);
   }
 
@@ -107,11 +122,16 @@ export class RequestContext {
 
   #noteIds(): void {
     const { headers, url } = this.request;
-    const theirs = headers.get("x-request-id") ?? headers.get("x-client-request-id");
-    if (theirs !== null && SANE_ID.test(theirs)) this.fields["client_request_id"] = theirs;
+    // Codex sends one for a whole conversation: it names no request.
+    const theirs = sane(headers.get("x-client-request-id"));
+    if (theirs !== null) this.fields["client_request_id"] = theirs;
     const query = url.indexOf("?");
     const trace = this.params["trace"] ??
       (query === -1 ? null : new URLSearchParams(url.slice(query)).get("cid"));
     if (trace !== null && TRACE_ID.test(trace)) this.fields["trace_id"] = trace;
   }
+}
+
+function sane(id: string | null): string | null {
+  return id !== null && SANE_ID.test(id) ? id : null;
 }

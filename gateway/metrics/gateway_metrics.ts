@@ -1,10 +1,13 @@
 /** Everything that the gateway counts, in one place; docs/observability.md has the table. @module */
 import { hasDeno, memoryUse } from "@synth/core/platform";
 import type { RequestContext } from "../http/request_context.ts";
-import type { Metric, ScopeKind } from "../sessions/limits.ts";
+import type { TokenUsage } from "../pricing/price.ts";
+import type { AdmissionObserver, StoreOperation } from "../sessions/admission_observer.ts";
+import type { Amounts, Metric, ScopeKind } from "../sessions/limits.ts";
 import { METRICS } from "../sessions/limits.ts";
+import type { UpstreamObserver, UpstreamOutcome } from "../upstreams/client.ts";
 import { VERSION } from "../version.ts";
-import { type ModelSeries, ModelSeriesTable } from "./model_series.ts";
+import { ModelSeriesTable } from "./model_series.ts";
 import { type Cell, type Family, type HistogramCell, Registry } from "./prometheus.ts";
 
 /** What the route table says of a route. */
@@ -12,20 +15,6 @@ export interface MeteredRoute {
   readonly method: string;
   readonly paths: readonly string[];
 }
-
-/** What an attempt to call an upstream came to. */
-export type UpstreamOutcome =
-  | "ok"
-  | "refused"
-  | "rate_limited"
-  | "server_error"
-  | "connect_failed"
-  | "timed_out"
-  | "aborted"
-  | "broken";
-
-/** A verb of the ledger. */
-export type StoreOperation = "reserve" | "settle" | "release";
 
 /** What one model has done since the gateway started. */
 export interface ModelTotals {
@@ -69,7 +58,7 @@ const OUTCOMES = new Set(["completed", "incomplete", "failed", "aborted"]);
 const NOWHERE: MeteredRoute = { method: "other", paths: ["other"] };
 
 /** The counters of one gateway (in Workers: of one isolate). */
-export class GatewayMetrics {
+export class GatewayMetrics implements AdmissionObserver, UpstreamObserver {
   readonly #registry: Registry = new Registry();
   readonly #sources: MetricsSources;
   readonly #routes: Map<MeteredRoute, RouteSeries> = new Map();
@@ -181,11 +170,6 @@ export class GatewayMetrics {
     this.#addProcess();
   }
 
-  /** The series of a model. @param key in the configuration */
-  model(key: string): ModelSeries {
-    return this.#models.of(key);
-  }
-
   /** A request is over. @param route `null`: there was nothing at its path, or not under this method */
   finished(context: RequestContext, route: MeteredRoute | null, durationMs: number): void {
     const { fields, model } = context;
@@ -242,9 +226,17 @@ export class GatewayMetrics {
     this.#refusals.cell(scope, metric ?? "none", reason).value++;
   }
 
-  /** Something was used beyond its lease. */
-  overran(metric: Metric, amount: bigint): void {
-    this.#overrun[metric].value += Number(amount);
+  /** A lease came to this. @param key of the model in the configuration */
+  settled(key: string, tokens: TokenUsage, costNanoUsd: bigint, overrun: Amounts): void {
+    const series = this.#models.of(key);
+    series.input.value += tokens.input;
+    series.cached.value += tokens.cached;
+    series.output.value += tokens.output;
+    series.reasoning.value += tokens.reasoning;
+    series.cost.value += Number(costNanoUsd);
+    for (const metric of METRICS) {
+      if (overrun[metric] > 0n) this.#overrun[metric].value += Number(overrun[metric]);
+    }
   }
 
   /** The ledger's store has answered or failed. */

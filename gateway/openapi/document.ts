@@ -113,9 +113,21 @@ function paths(): JsonObject {
         summary: "Whether the gateway and its store work",
         responses: {
           200: { description: "They do", content: jsonOf("Health") },
-          503: { description: "The store cannot be reached", content: jsonOf("Health") },
+          503: {
+            description: "The store cannot be reached, or the gateway stops",
+            content: jsonOf("Health"),
+          },
         },
       },
+    },
+    "/metrics": {
+      get: protectedRoute({
+        summary: "The gateway's counters, for Prometheus",
+        description: "Needs the scope `admin`, and no key at all from the gateway's own machine.",
+      }, {
+        description: "Text format 0.0.4",
+        content: { "text/plain": { schema: { type: "string" } } },
+      }),
     },
     "/admin/reload": {
       post: protectedRoute({

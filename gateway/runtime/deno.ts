@@ -26,8 +26,8 @@ export function serveGateway(
   gateway: Gateway,
   options: { hostname: string; port: number },
 ): ServedGateway {
-  const server = Deno.serve({ ...options, onListen() {} }, (request) => {
-    return gateway.fetch(request, denoFetchInfo());
+  const server = Deno.serve({ ...options, onListen() {} }, (request, info) => {
+    return gateway.fetch(request, { ...denoFetchInfo(), peer: () => hostOf(info.remoteAddr) });
   });
   const { hostname, port } = server.addr;
   return {
@@ -39,4 +39,8 @@ export function serveGateway(
       await within(systemClock, 2000, server.shutdown());
     },
   };
+}
+
+function hostOf(address: Deno.Addr): string | null {
+  return "hostname" in address ? address.hostname : null;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type Json, newId } from "@synth/core";
 import type { Principal } from "@synth/core/auth";
 import type { ChatRequest } from "../bridge/chat.ts";
 import type { ClientTraits } from "../bridge/client_traits.ts";
@@ -13,7 +14,7 @@ import { type Lease, unmetered } from "./lease.ts";
 
 /** What admission judges. */
 export interface AdmissionRequest {
-  /** Unique; a lease id may be derived from it. */
+  /** For the logs; a client may have chosen it. */
   readonly requestId: string;
   readonly principal: Principal;
   /** The client's headers: session ids, opt-out, user agent. */
@@ -35,6 +36,8 @@ export interface AdmissionRequest {
   readonly deadlineMs: number;
   /** Keeps a promise that outlives the answer. @default {nobody waits for it} */
   readonly waitUntil?: (promise: Promise<unknown>) => void;
+  /** Takes `session`, `lease` and `cost_nano_usd` for the log. @default {nobody wants to know} */
+  readonly fields?: Record<string, Json>;
 }
 
 /** A granted request. */
@@ -70,8 +73,8 @@ export interface Admission {
 
 /** Admission without a ledger: grants everything, keeps nothing. */
 export class UnmeteredAdmission implements Admission {
-  admit(request: AdmissionRequest): Promise<Admitted> {
-    return Promise.resolve({ lease: unmetered(`lease_${request.requestId}`), headers: {} });
+  admit(): Promise<Admitted> {
+    return Promise.resolve({ lease: unmetered(newId("lease_")), headers: {} });
   }
 
   renew(lease: Lease): Promise<Lease> {

@@ -1,5 +1,6 @@
 /** Charges leases that nobody settled: of gateways that were killed, of settlements that were lost. @module */
 import type { Clock, Logger } from "@synth/core";
+import type { AdmissionObserver } from "./admission_observer.ts";
 import type { SessionLedger } from "./ledger/ledger.ts";
 
 /** Milliseconds between two looks at the same org. */
@@ -14,13 +15,20 @@ export class LeaseSweeper {
   readonly #ledger: Pick<SessionLedger, "expireLeases">;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #observer: Pick<AdmissionObserver, "leasesExpired"> | null;
   /** By org: when it was last looked at, on the monotonic clock. */
   readonly #looked: Map<string, number> = new Map();
 
-  constructor(ledger: Pick<SessionLedger, "expireLeases">, clock: Clock, log: Logger) {
+  constructor(
+    ledger: Pick<SessionLedger, "expireLeases">,
+    clock: Clock,
+    log: Logger,
+    observer: Pick<AdmissionObserver, "leasesExpired"> | null = null,
+  ) {
     this.#ledger = ledger;
     this.#clock = clock;
     this.#log = log;
+    this.#observer = observer;
   }
 
   /** Charges what is due in this org; `null` when that was done a moment ago. The promise never rejects. */
@@ -44,6 +52,7 @@ export class LeaseSweeper {
   async #sweep(org: string): Promise<void> {
     try {
       const { expired } = await this.#ledger.expireLeases(org, MOST);
+      this.#observer?.leasesExpired(expired);
       if (expired > 0) this.#log.warn("leases expired and were charged", { expired });
       if (expired >= MOST) this.#looked.delete(org);
     } catch (error) {

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { type Clock, type Logger, newId, newTimedId, SynthError } from "@synth/core";
+import { type Clock, type Json, type Logger, newId, newTimedId, SynthError } from "@synth/core";
 import type { SessionsConfig } from "@synth/core/config";
 import { ceilingRates, costOf, FREE, type Price, type TokenUsage } from "../pricing/price.ts";
 import type { PriceBook } from "../pricing/price_book.ts";
 import type { Admission, AdmissionRequest, Admitted, Settlement } from "./admission.ts";
+import type { AdmissionObserver, StoreOperation } from "./admission_observer.ts";
 import { attachmentOf } from "./attach.ts";
 import { budgetHeaders } from "./budget_headers.ts";
 import { boundInput } from "./input_bound.ts";
@@ -19,9 +20,11 @@ import type {
   ReserveInput,
   ReserveRate,
   SessionLedger,
+  Settled,
   UsageDetail,
 } from "./ledger/ledger.ts";
 import { MAX_REQUEST_AMOUNT, MAX_REQUEST_TOKENS } from "./ledger/ledger.ts";
+import { isUnavailable, LedgerCalls, note, refusedBy } from "./ledger_calls.ts";
 import { type Lease, metered, unmetered } from "./lease.ts";
 import { amounts } from "./limits.ts";
 import { onLimitOf } from "./on_limit.ts";
@@ -39,6 +42,8 @@ export interface LedgerAdmissionOptions {
   readonly hasher: PrefixHasher;
   readonly clock: Clock;
   readonly log: Logger;
+  /** @default {nobody is told} */
+  readonly observer?: AdmissionObserver;
 }
 
 /** What the gateway remembers of a lease until it is settled. */
@@ -51,22 +56,27 @@ interface Held {
   readonly times: number;
   /** Names the input, for the session's memory. */
   readonly hash: string;
+  /** The model's key in the configuration. */
+  readonly model: string;
+  /** Of the request's log line. */
+  readonly fields: Record<string, Json> | undefined;
+  open: boolean;
 }
 
 /** Milliseconds that the books stay open for a lease after its request's deadline. */
 const LEASE_GRACE_MS = 60_000;
-/** Milliseconds between the attempts to settle while the store is away. Together less than an edge keeps a promise for. */
-const RETRY_MS: readonly number[] = [250, 1000, 4000];
 /** Milliseconds that a request waits at most for other requests' leases. */
 const WAIT_FOR_OTHERS_MS = 2000;
 
 /** The admission of a gateway with budgets. */
 export class LedgerAdmission implements Admission {
   readonly #options: LedgerAdmissionOptions;
+  readonly #calls: LedgerCalls;
   readonly #held: WeakMap<Lease, Held> = new WeakMap();
 
   constructor(options: LedgerAdmissionOptions) {
     this.#options = options;
+    this.#calls = new LedgerCalls(options);
   }
 
   async admit(request: AdmissionRequest): Promise<Admitted> {
@@ -111,8 +121,7 @@ export class LedgerAdmission implements Admission {
       reasoningTokens: tokens.reasoning,
       estimated,
     };
-    const { ledger } = this.#options;
-    const settled = await this.#again(() =>
+    const settled = await this.#ending(held, "settle", (ledger) =>
       ledger.settle({
         lease: held.ref,
         actual: amounts({
@@ -125,9 +134,9 @@ export class LedgerAdmission implements Admission {
         remember: usage.inputReported && input > 0 && input <= MAX_REQUEST_TOKENS
           ? [{ hash: held.hash, tokens: input }]
           : [],
-      })
-    );
+      }));
     this.#held.delete(lease);
+    this.#settled(held, settled, tokens);
     if (Object.values(settled.overrun).some((value) => value > 0n)) {
       this.#options.log.warn("budget overrun", {
         lease: held.ref.leaseId,
@@ -141,26 +150,60 @@ export class LedgerAdmission implements Admission {
   async charge(lease: Lease): Promise<void> {
     const held = this.#held.get(lease);
     if (held === undefined) return;
-    await this.#options.ledger.settle({
-      lease: held.ref,
-      actual: "held",
-      detail: {
-        inputTokens: held.inputTokens,
-        cachedTokens: 0,
-        outputTokens: held.outputTokens * held.times,
-        reasoningTokens: 0,
-        estimated: true,
-      },
-      remember: [],
-    });
+    const input = held.inputTokens;
+    const output = held.outputTokens * held.times;
+    const settled = await this.#calls.timed("settle", (ledger) =>
+      ledger.settle({
+        lease: held.ref,
+        actual: "held",
+        detail: {
+          inputTokens: input,
+          cachedTokens: 0,
+          outputTokens: output,
+          reasoningTokens: 0,
+          estimated: true,
+        },
+        remember: [],
+      }));
     this.#held.delete(lease);
+    this.#close(held);
+    this.#settled(held, settled, { input, cached: 0, cacheWrite: 0, output, reasoning: 0 });
   }
 
   async release(lease: Lease): Promise<void> {
     const held = this.#held.get(lease);
     if (held === undefined) return;
-    await this.#again(() => this.#options.ledger.release(held.ref));
+    await this.#ending(held, "release", (ledger) => ledger.release(held.ref));
     this.#held.delete(lease);
+  }
+
+  /** Ends a lease in the ledger. Should that fail, it ends by its time. */
+  async #ending<T>(
+    held: Held,
+    operation: StoreOperation,
+    step: (ledger: SessionLedger) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.#calls.again(operation, step);
+    } finally {
+      this.#close(held);
+    }
+  }
+
+  #close(held: Held): void {
+    if (!held.open) return;
+    held.open = false;
+    this.#options.observer?.leaseClosed();
+  }
+
+  /** Tells what a lease came to, once. */
+  #settled({ model, fields }: Held, settled: Settled, tokens: TokenUsage): void {
+    if (settled.already) return;
+    const { cost } = settled.actual;
+    if (fields !== undefined) {
+      fields["cost_nano_usd"] = Number(fields["cost_nano_usd"] ?? 0) + Number(cost);
+    }
+    this.#options.observer?.settled(model, tokens, cost, settled.overrun);
   }
 
   async #session(request: AdmissionRequest): Promise<Attach> {
@@ -179,7 +222,7 @@ export class LedgerAdmission implements Admission {
   }
 
   async #reserve(request: AdmissionRequest, session: Attach): Promise<Admitted> {
-    const { clock, ledger, hasher } = this.#options;
+    const { clock, hasher, observer } = this.#options;
     const config = this.#options.config();
     const terms = termsOf(request.model, this.#options.prices, clock.now());
     const price = terms.price ?? (config.on_unknown_price === "allow" ? FREE : null);
@@ -213,10 +256,11 @@ export class LedgerAdmission implements Admission {
     };
     let outcome: Grant | Refusal;
     try {
-      outcome = await ledger.reserve(input);
+      const reserve = (ledger: SessionLedger): Promise<Grant | Refusal> => ledger.reserve(input);
+      outcome = await this.#calls.timed("reserve", reserve);
       if (!outcome.granted && outcome.reason === "reserved") {
         await clock.sleep(WAIT_FOR_OTHERS_MS);
-        outcome = await ledger.reserve(input);
+        outcome = await this.#calls.timed("reserve", reserve);
       }
     } catch (error) {
       // Where requests go out without the books, a lease that was granted unheard pays for this one when it expires.
@@ -225,6 +269,8 @@ export class LedgerAdmission implements Admission {
       }
       throw error;
     }
+    note(request.fields, input.leaseId, outcome);
+    if (!outcome.granted) observer?.budgetRefused(...refusedBy(outcome));
     if (!outcome.granted) throw await this.#refused(outcome, request, bounded.unmeterable);
     const granted = outcome.outputTokens;
     const lease = metered(input.leaseId, cap(outcome, request, terms), times);
@@ -236,7 +282,11 @@ export class LedgerAdmission implements Admission {
       outputTokens: granted ?? output.wanted,
       times,
       hash: bounded.hash,
+      model: request.model.key,
+      fields: request.fields,
+      open: true,
     });
+    observer?.leaseOpened();
     return { lease, headers: budgetHeaders(outcome, request.client.kind, clock.now()) };
   }
 
@@ -273,23 +323,10 @@ export class LedgerAdmission implements Admission {
       if (outcome.granted) await ledger.release(outcome.lease);
     };
     try {
-      await this.#again(step);
+      await this.#calls.again("release", step);
     } catch (error) {
       this.#options.log.warn("a lease could not be given back", { lease: leaseId, error });
     }
-  }
-
-  /** Does what can be repeated until the store takes it: what was spent must not be lost to a hiccup. */
-  async #again<T>(step: () => Promise<T>): Promise<T> {
-    for (const delayMs of RETRY_MS) {
-      try {
-        return await step();
-      } catch (error) {
-        if (!isUnavailable(error) || isClosed(error)) throw error;
-        await this.#options.clock.sleep(delayMs);
-      }
-    }
-    return await step();
   }
 
   /** Without its books the gateway spends nothing, unless the operator has said otherwise. */
@@ -319,15 +356,6 @@ function outputOf(
   const uncounted = usage.outputReported ? uncountedBytes : outputBytes;
   const output = counted + Math.min(Math.max(0, granted - counted), uncounted);
   return Math.max(output, (usage.statedTotal ?? 0) - input);
-}
-
-function isUnavailable(error: unknown): error is SynthError {
-  return error instanceof SynthError && error.code === "store_unavailable";
-}
-
-/** By ourselves: it will not come back. */
-function isClosed(error: SynthError): boolean {
-  return error.details["reason"] === "closed";
 }
 
 function budgetStoreUnavailable(cause: unknown): SynthError {

@@ -99,7 +99,7 @@ export class Telemetry {
 
   /** Begins the call of a model, and ends the one before: a fallback follows what failed. */
   begin(context: RequestContext, model: ResolvedModel, stream: boolean): void {
-    this.end(context);
+    this.#end(context, replacedError);
     const spans = tracer();
     if (spans === null) {
       if (this.#instruments === null) return;
@@ -127,10 +127,14 @@ export class Telemetry {
 
   /** Ends the call that runs, with what the log line says of it. */
   end(context: RequestContext): void {
+    this.#end(context, errorOf);
+  }
+
+  #end(context: RequestContext, reason: (context: RequestContext) => string | null): void {
     const { call } = context;
     if (call === null) return;
     context.call = null;
-    const error = errorOf(context);
+    const error = reason(context);
     this.#measure(context, call, error);
     const { span } = call;
     if (!span.isRecording()) return;
@@ -241,6 +245,11 @@ function parentOf(context: RequestContext): ReturnType<typeof active.active> {
   if (trace.getSpan(current) !== undefined) return current;
   const remote = parseTraceParent(context.request.headers.get("traceparent"));
   return remote === null ? current : trace.setSpanContext(current, remote);
+}
+
+/** Why another model is called. */
+function replacedError({ fields }: RequestContext): string {
+  return String(fields["upstream_status"] ?? fields["upstream_failure"] ?? "upstream_failed");
 }
 
 function errorOf({ fields }: RequestContext): string | null {

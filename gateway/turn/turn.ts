@@ -155,6 +155,7 @@ export class Turn {
     else source.cancel();
     const { usage, outputBytes, uncountedBytes } = this.#translation;
     Object.assign(context.fields, this.#translation.outcome());
+    if (this.#stop?.reason === "cut") context.fields["cut"] = true;
     if (this.#stop?.reason === "aborted") Object.assign(context.fields, CLIENT_GONE);
     context.fields["input_tokens"] = usage.inputTokens;
     context.fields["output_tokens"] = usage.outputTokens;

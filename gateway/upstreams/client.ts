@@ -26,6 +26,8 @@ export interface UpstreamCall {
   /** Charges the lease of an attempt that may have been billed and gives one for the next. Rejects when there is none. */
   readonly renew: (lease: Lease) => Promise<Lease>;
   readonly requestId: string;
+  /** The trace that the call belongs to; `null`: the upstream is not told. */
+  readonly traceParent: string | null;
   /** Ends the call and the reading of its answer: the client is gone, or the deadline has passed. */
   readonly signal: AbortSignal;
   /** Milliseconds without a byte after which the upstream counts as stalled. */
@@ -59,11 +61,29 @@ const PATHS = { chat: "/chat/completions", responses: "/responses" } as const;
 const ERROR_BODY_BYTES = 64 * 1024;
 const ERROR_BODY_MS = 5000;
 
+/** What an attempt came to, up to the head of its answer. */
+export type UpstreamOutcome =
+  | "ok"
+  | "refused"
+  | "rate_limited"
+  | "server_error"
+  | "connect_failed"
+  | "timed_out"
+  | "aborted"
+  | "broken";
+
+/** Is told of every attempt; must not throw. */
+export interface UpstreamObserver {
+  /** @param again whether it was not the first attempt of its call */
+  upstreamAnswered(upstream: string, outcome: UpstreamOutcome, again: boolean): void;
+}
+
 /** Makes the calls. One for a gateway: it remembers what upstreams do not support. */
 export class UpstreamClient {
   readonly #transport: UpstreamTransport;
   readonly #demo: UpstreamTransport;
   readonly #clock: Clock;
+  readonly #observer: UpstreamObserver | null;
   readonly #random: () => number;
   readonly #unsupported: UnsupportedParameters = new UnsupportedParameters();
 
@@ -72,8 +92,10 @@ export class UpstreamClient {
     transport: UpstreamTransport,
     demo: UpstreamTransport,
     clock: Clock,
+    observer: UpstreamObserver | null = null,
     random: () => number = Math.random,
   ) {
+    this.#observer = observer;
     this.#transport = transport;
     this.#demo = demo;
     this.#clock = clock;
@@ -91,6 +113,7 @@ export class UpstreamClient {
       attempts++;
       const chat = this.#unsupported.apply(upstream.name, upstreamName, call.body(lease), tried);
       const result = await this.#attempt(call, chat);
+      this.#observer?.upstreamAnswered(upstream.name, outcomeOf(result), attempts > 1);
       if ("reply" in result) {
         // Only now: an error may quote the client, and what it says must not change the requests of others.
         for (const name of tried) this.#unsupported.learn(upstream.name, upstreamName, name);
@@ -165,8 +188,24 @@ function headersFor(call: UpstreamCall, stream: boolean): Record<string, string>
   headers["accept-encoding"] = "identity";
   headers["user-agent"] = "synth-gateway";
   headers["x-request-id"] = call.requestId;
+  if (call.traceParent !== null) headers["traceparent"] = call.traceParent;
   if (upstream.key !== null) headers["authorization"] = `Bearer ${upstream.key}`;
   return headers;
+}
+
+function outcomeOf(
+  result: { reply: TransportReply } | { failure: UpstreamFailure },
+): UpstreamOutcome {
+  if ("reply" in result) return "ok";
+  const { failure } = result;
+  if (failure.kind === "http") {
+    if (failure.status === 429) return "rate_limited";
+    return failure.status >= 500 ? "server_error" : "refused";
+  }
+  const { kind, phase } = failure.error;
+  if (kind === "aborted") return "aborted";
+  if (kind === "timeout") return "timed_out";
+  return phase === "connect" ? "connect_failed" : "broken";
 }
 
 function networkError(error: unknown, stalled: boolean): TransportError {

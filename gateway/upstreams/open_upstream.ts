@@ -5,6 +5,7 @@ import type { Services } from "../services.ts";
 import type { AdmissionRequest } from "../sessions/admission.ts";
 import type { Lease } from "../sessions/lease.ts";
 import { settledInTime } from "../sessions/settled_in_time.ts";
+import { traceParentFor } from "../telemetry/telemetry.ts";
 import { failureError } from "./failure_error.ts";
 import { idleTimeoutMs } from "./idle_timeout.ts";
 import type { TransportReply } from "./transport.ts";
@@ -31,13 +32,17 @@ export async function openUpstream(
   bodyFor: (lease: Lease) => UpstreamBody,
 ): Promise<Opened> {
   const { admission, upstreams } = services;
-  const request = { ...asked, waitUntil: context.waitUntil };
+  const request = { ...asked, waitUntil: context.waitUntil, fields: context.fields };
   const { model } = request;
   const { gateway } = context.snapshot.config;
   context.fields["model"] = model.name.slice(0, 256);
   context.fields["upstream"] = model.upstream.name;
   context.fields["stream"] = request.stream;
+  // Once for all models that are tried; it ends with the request, however that ends.
+  if (request.stream) context.releaseStream ??= services.rates.openStream(context.principal);
   const { lease: first, headers } = await admission.admit(request);
+  context.model = model;
+  services.telemetry.begin(context, model, request.stream);
   const stopWatching = watchClient(context);
   try {
     context.limit(request.deadlineMs, deadlineError);
@@ -46,6 +51,7 @@ export async function openUpstream(
       body: bodyFor,
       renew: (lease) => admission.renew(lease, request),
       requestId: context.id,
+      traceParent: traceParentFor(context, model),
       signal: context.signal,
       // An answer that is not streamed comes when all of it is there.
       idleTimeoutMs: request.chat.stream

@@ -18,6 +18,8 @@ export interface Upstream {
   readonly headers: ReadonlyMap<string, string>;
   /** Milliseconds. */
   readonly connectTimeoutMs: number;
+  /** Whether calls carry a `traceparent`. */
+  readonly sendTraceParent: boolean;
 }
 
 const DEMO_PROFILE: UpstreamProfile = {
@@ -35,6 +37,7 @@ export const DEMO_UPSTREAM: Upstream = {
   key: null,
   headers: new Map(),
   connectTimeoutMs: 1000,
+  sendTraceParent: false,
 };
 
 const HEADER_SAFE = /^[\x21-\x7e]{1,8192}$/;
@@ -58,6 +61,7 @@ export async function resolveUpstreams(
       key: await keyOf(name, config, secrets),
       headers: config.headers,
       connectTimeoutMs: config.connect_timeout_s * 1000,
+      sendTraceParent: config.send_traceparent,
     });
   }
   return upstreams;

@@ -1,5 +1,6 @@
 /** What opens tunnels when nobody says otherwise. @module */
-import { type TunnelOpener, unavailableTunnels } from "./port.ts";
+import { CloudflaredTunnels } from "./cloudflared_tunnels.ts";
+import type { TunnelOpener } from "./port.ts";
 
-/** The opener of `InProcessTaskApp` and of the commands. */
-export const defaultTunnels: TunnelOpener = unavailableTunnels;
+/** The opener of `InProcessTaskApp` and of the commands: `cloudflared`. */
+export const defaultTunnels: TunnelOpener = new CloudflaredTunnels();

@@ -1,11 +1,6 @@
 /** Clients of a bad day: they stream, ask for the whole, mix protocols, dawdle and vanish. @module */
-import { isRecord, type Rec } from "../support/response_shape.ts";
-import {
-  checkEvents,
-  checkResponse,
-  finalResponse,
-  parseSseText,
-} from "../support/response_invariants.ts";
+import { judgeAnswer } from "../support/judge_answer.ts";
+import type { Rec } from "../support/response_shape.ts";
 import type { Random } from "./random.ts";
 
 /** What a client saw. */
@@ -21,8 +16,6 @@ export interface Seen {
 }
 
 const TOOLS = [{ type: "function", name: "get_weather", parameters: { type: "object" } }];
-/** What a gateway may answer when the model, the store or the budget fails. */
-const STATUSES = new Set([200, 400, 402, 429, 502, 503, 504]);
 
 /** Sends one request to a gateway and judges the answer. */
 export async function chaosRequest(
@@ -70,7 +63,7 @@ export async function chaosRequest(
     if (text === null) {
       return { kind, requestId, status, gone: true, totalTokens: null, problems: [] };
     }
-    return { kind, requestId, status, gone: false, ...judge(status, chat, stream, text) };
+    return { kind, requestId, status, gone: false, ...judgeAnswer(status, chat, stream, text) };
   } catch (error) {
     if (vanish) return { kind, requestId, status, gone: true, totalTokens: null, problems: [] };
     const problems = [`the answer broke off: ${error}`];
@@ -97,70 +90,4 @@ async function read(
   await reader.cancel();
   leave.abort();
   return null;
-}
-
-interface Judged {
-  readonly totalTokens: number | null;
-  readonly problems: readonly string[];
-}
-
-function judge(status: number, chat: boolean, stream: boolean, text: string): Judged {
-  if (!STATUSES.has(status)) return bad(`status ${status}: ${text.slice(0, 300)}`);
-  try {
-    if (status !== 200) return judgeError(JSON.parse(text));
-    if (chat) return stream ? judgeChatStream(text) : judgeChat(JSON.parse(text));
-    if (!stream) return judgeResponse(JSON.parse(text));
-    const events = parseSseText(text);
-    const problems = checkEvents(events);
-    return { ...judgeResponse(finalResponse(events)), problems };
-  } catch (error) {
-    return bad(`${error}: ${text.slice(0, 300)}`);
-  }
-}
-
-function judgeError(body: unknown): Judged {
-  const error = isRecord(body) && isRecord(body.error) ? body.error : {};
-  if (typeof error.code === "string" && typeof error.message === "string") {
-    return error.code === "internal_error" ? bad("internal_error") : fine(null);
-  }
-  return bad(`not an error: ${JSON.stringify(body).slice(0, 300)}`);
-}
-
-function judgeResponse(response: unknown): Judged {
-  const problems = checkResponse(response);
-  const { usage, status } = isRecord(response) ? response : {} as Rec;
-  const whole = status === "completed" && isRecord(usage);
-  return { totalTokens: whole ? Number(usage.total_tokens) : null, problems };
-}
-
-function judgeChat(body: unknown): Judged {
-  if (!isRecord(body) || !Array.isArray(body.choices)) return bad("no choices");
-  return fine(isRecord(body.usage) ? Number(body.usage.total_tokens) : null);
-}
-
-/** Ends in `[DONE]`, or in an error and nothing else. */
-function judgeChatStream(text: string): Judged {
-  if (!text.endsWith("\n\n")) return bad(`no blank line at the end: ${text.slice(-200)}`);
-  const blocks = text.slice(0, -2).split("\n\n").filter((block) => !block.startsWith(":"));
-  let failed = false;
-  blocks.forEach((block, n) => {
-    const data = block.startsWith("data: ") ? block.slice(6) : null;
-    if (data === null || data.includes("\n")) throw new Error(`a strange block: ${block}`);
-    if (data === "[DONE]") {
-      if (n !== blocks.length - 1) throw new Error("[DONE] before the end");
-      return;
-    }
-    const chunk: unknown = JSON.parse(data);
-    if (isRecord(chunk) && chunk.error !== undefined) failed = true;
-  });
-  const done = blocks.at(-1) === "data: [DONE]";
-  return done || failed ? fine(null) : bad(`neither [DONE] nor an error: ${text.slice(-300)}`);
-}
-
-function fine(totalTokens: number | null): Judged {
-  return { totalTokens, problems: [] };
-}
-
-function bad(problem: string): Judged {
-  return { totalTokens: null, problems: [problem] };
 }

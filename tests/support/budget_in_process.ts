@@ -2,7 +2,7 @@
 import { createLogger, newSessionId } from "@synth/core";
 import { Authenticator, type Principal, SCOPES } from "@synth/core/auth";
 import { configSchema, type SynthConfig } from "@synth/core/config";
-import { createGateway, type GatewayOptions } from "@synth/gateway";
+import { createGateway, type Gateway, type GatewayOptions } from "@synth/gateway";
 import { undiciTransport } from "@synth/gateway/deno";
 import type { SessionLedger } from "../../gateway/sessions/ledger/ledger.ts";
 import type { LimitSpec } from "../../gateway/sessions/limits.ts";
@@ -74,6 +74,7 @@ export async function openIn(
 
 /** A gateway with what the test put in. Disposing drains it without grace; the ledger is closed with it. */
 export interface BudgetGateway extends AsyncDisposable {
+  readonly gateway: Gateway;
   /** Sends a request to `path`, by default `POST /v1/responses`. */
   ask(
     body: Rec,
@@ -104,6 +105,7 @@ export async function startBudgetGateway(
     ...given,
   });
   return {
+    gateway,
     lines,
     ask: (body, headers = {}, path = "/v1/responses", signal = null) =>
       gateway.fetch(

@@ -1,6 +1,6 @@
 /** Notices a model that calls tools without end. Stateless: all it needs is in the input. @module */
 import type { InputItem, MessageItem } from "@synth/core/api";
-import { callIdOf, isCall, isOutput } from "../items/pairing.ts";
+import { isCall, isOutput, pairCalls } from "../items/pairing.ts";
 
 /** So many calls in turns are noticed as a repetition. */
 const MAX_PERIOD = 4;
@@ -38,64 +38,72 @@ export function findLoop(items: readonly InputItem[], limits: LoopLimits): LoopF
   if (from === items.length) return null;
   let rounds = 0;
   let inGroup = false;
-  const outputs = new Map<string, string>();
   for (let index = from; index < items.length; index++) {
-    const item = items[index]!;
-    const output = isOutput(item);
+    const output = isOutput(items[index]!);
     if (output && !inGroup) rounds++;
     inGroup = output;
-    const id = output ? callIdOf(item) : null;
-    if (id !== null) outputs.set(id, outputText((item as { output?: unknown }).output));
   }
   if (maxRounds > 0 && rounds >= maxRounds) return { rounds, reason: "max_rounds" };
-  if (
-    maxIdentical > 0 && isRepeating(lastCalls(items, from, outputs, maxIdentical), maxIdentical)
-  ) {
-    return { rounds, reason: "max_identical" };
+  if (maxIdentical > 0 && rounds >= maxIdentical) {
+    const calls = lastCalls(items.slice(from), maxIdentical);
+    if (isRepeating(calls, maxIdentical)) return { rounds, reason: "max_identical" };
   }
   return null;
 }
 
-/** The calls at the end, the last one first, each with its output, as far back as a repetition can reach. */
-function lastCalls(
-  items: readonly InputItem[],
-  from: number,
-  outputs: ReadonlyMap<string, string>,
-  maxIdentical: number,
-): string[] {
-  const calls: string[] = [];
-  for (let index = items.length - 1; index >= from; index--) {
-    if (calls.length === maxIdentical * MAX_PERIOD) break;
+/** A call with its output. */
+interface Made {
+  /** Equal for what is equal. */
+  readonly text: string;
+  /** 0 is the last round, 1 the one before. */
+  readonly round: number;
+}
+
+/** The calls at the end, the last one first, as far back as a repetition can reach. */
+function lastCalls(items: readonly InputItem[], maxIdentical: number): Made[] {
+  // Some upstreams begin to count anew each turn: an id alone does not tell which output is whose.
+  const { outputOf } = pairCalls(items);
+  const calls: Made[] = [];
+  let round = 0;
+  let later: "call" | "output" | null = null;
+  for (let index = items.length - 1; index >= 0; index--) {
     const item = items[index]!;
+    if (isOutput(item)) {
+      if (later === "call") round++;
+      later = "output";
+    }
     if (!isCall(item)) continue;
-    const output = outputs.get(callIdOf(item) ?? "");
-    // What was not answered, or has no words, is like nothing else.
+    later = "call";
+    if (round >= maxIdentical && calls.length >= maxIdentical * MAX_PERIOD) break;
+    const output = outputOf.get(index);
+    // What was not answered is like nothing else.
     if (output === undefined) break;
     const call = item as { [key: string]: unknown };
-    calls.push(textOf([
+    const text = textOf([
       ...["type", "namespace", "name", "arguments", "input", "action", "operation"]
         .map((member) => call[member] ?? null),
-      output,
-    ]));
+      outputText(items[output]!),
+    ]);
+    calls.push({ text, round });
   }
   return calls;
 }
 
-/** Whether one call, or a few in turns, were made `times` times in a row. */
-function isRepeating(calls: readonly string[], times: number): boolean {
+/** Whether one call, or a few in turns, were made `times` times in a row. Calls of one round are one step, however many. */
+function isRepeating(calls: readonly Made[], times: number): boolean {
   for (let period = 1; period <= MAX_PERIOD; period++) {
-    const length = period * times;
-    if (calls.length < length) return false;
+    if (calls.length < period * times) return false;
     let same = period;
-    while (same < length && calls[same] === calls[same - period]) same++;
-    if (same === length) return true;
+    while (same < calls.length && calls[same]!.text === calls[same - period]!.text) same++;
+    if (same >= period * times && calls[same - 1]!.round + 1 >= times) return true;
   }
   return false;
 }
 
 /** The output without what Codex writes above it anew each time: the same command with the same result is the same. */
-function outputText(value: unknown): string {
-  return textOf(value).replace(VOLATILE, "");
+function outputText(item: InputItem): string {
+  const { output, tools } = item as { readonly output?: unknown; readonly tools?: unknown };
+  return textOf(output ?? tools).replace(VOLATILE, "");
 }
 
 function textOf(value: unknown): string {

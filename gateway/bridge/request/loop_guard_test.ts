@@ -67,6 +67,43 @@ Deno.test("findLoop reads over what Codex writes above an output anew each time"
   assertEquals(findLoop(rounds(9, (n) => codex(n, `${n}`)), LIMITS), null);
 });
 
+Deno.test("findLoop knows the outputs of calls that have one id again and again", () => {
+  const polling = (output: string): InputItem[] => [
+    { type: "function_call", call_id: "call_0", name: "status", arguments: "{}" },
+    { type: "function_call_output", call_id: "call_0", output },
+  ];
+  assertEquals(findLoop(rounds(9, (n) => polling(`${n} %`)), LIMITS), null);
+  assertEquals(findLoop(rounds(5, () => polling("0 %")), LIMITS)?.reason, "max_identical");
+});
+
+Deno.test("findLoop takes equal calls of one round for one step", () => {
+  const several = (calls: number) => (n: number): InputItem[] => {
+    const made = Array.from({ length: calls }, (_, i) => round(n * 10 + i, "{}"));
+    return [...made.map(([call]) => call!), ...made.map(([, output]) => output!)];
+  };
+  for (const calls of [2, 3, 5, 9]) {
+    assertEquals(findLoop(rounds(4, several(calls)), LIMITS), null);
+    assertEquals(findLoop(rounds(5, several(calls)), LIMITS), {
+      rounds: 5,
+      reason: "max_identical",
+    });
+  }
+});
+
+Deno.test("findLoop compares the tools that searches found", () => {
+  const search = (n: number, found: string): InputItem[] =>
+    [
+      { type: "tool_search_call", call_id: `c${n}`, arguments: {}, execution: "client" },
+      {
+        type: "tool_search_output",
+        call_id: `c${n}`,
+        tools: [{ type: "function", name: found, parameters: {} }],
+      },
+    ] as InputItem[];
+  assertEquals(findLoop(rounds(9, (n) => search(n, `f${n}`)), LIMITS), null);
+  assertEquals(findLoop(rounds(5, (n) => search(n, "f")), LIMITS)?.reason, "max_identical");
+});
+
 Deno.test("findLoop is off at 0", () => {
   const same = (n: number): InputItem[] => round(n, "{}");
   assertEquals(findLoop(rounds(500, same), { maxRounds: 0, maxIdentical: 0 }), null);

@@ -73,7 +73,7 @@ export function planTurn(body: ResponsesRequest, options: PlanOptions): TurnPlan
   const chosen = chooseTools(withdrawn ? "none" : body.tool_choice, book, profile);
   const format = responseFormat(body, profile);
   const offersTools = !withdrawn && chosen.offered.length > 0;
-  const stop = offersTools && wantsStopTool(options.stopTool, chosen, book, format.isSchema);
+  const stop = offersTools && wantsStopTool(options.stopTool, chosen, book, format.isJson);
   const choice = stop && options.stopTool === "force" ? required(profile) : chosen;
 
   const chat: ChatRequest = { model: options.upstreamModel, messages: [], stream: true };
@@ -218,9 +218,9 @@ function wantsStopTool(
   mode: StopToolMode,
   chosen: ChosenTools,
   book: ToolBook,
-  isSchema: boolean,
+  isJson: boolean,
 ): boolean {
-  return mode !== "off" && !isSchema && (chosen.mode === "auto" || chosen.mode === "required") &&
+  return mode !== "off" && !isJson && (chosen.mode === "auto" || chosen.mode === "required") &&
     !book.entries.has(STOP_TOOL_NAME);
 }
 

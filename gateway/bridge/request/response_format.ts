@@ -7,8 +7,8 @@ export interface FormatChoice {
   readonly responseFormat: Json | undefined;
   /** Text for the system message, where the upstream cannot be told otherwise. */
   readonly hint: string | null;
-  /** Whether a schema is in force. */
-  readonly isSchema: boolean;
+  /** Whether the text must be JSON. */
+  readonly isJson: boolean;
 }
 
 /**
@@ -19,16 +19,16 @@ export interface FormatChoice {
 export function responseFormat(body: ResponsesRequest, profile: UpstreamProfile): FormatChoice {
   const format = body.text?.format;
   if (format === null || format === undefined || format.type === "text") {
-    return { responseFormat: undefined, hint: null, isSchema: false };
+    return { responseFormat: undefined, hint: null, isJson: false };
   }
   if (format.type === "json_object") {
     return !profile.jsonObject
       ? {
         responseFormat: undefined,
         hint: "Answer with one JSON object and nothing else.",
-        isSchema: false,
+        isJson: true,
       }
-      : { responseFormat: { type: "json_object" }, hint: null, isSchema: false };
+      : { responseFormat: { type: "json_object" }, hint: null, isJson: true };
   }
   const { name, schema, description, strict } = format;
   if (name === null || name === undefined) throw missing("text.format.name");
@@ -45,7 +45,7 @@ export function responseFormat(body: ResponsesRequest, profile: UpstreamProfile)
         },
       },
       hint: null,
-      isSchema: true,
+      isJson: true,
     };
   }
   const about = typeof description === "string" && description !== "" ? ` (${description})` : "";
@@ -55,7 +55,7 @@ export function responseFormat(body: ResponsesRequest, profile: UpstreamProfile)
       `Answer with one JSON value and nothing else. It must match this JSON Schema '${name}'${about}:\n${
         JSON.stringify(schema)
       }`,
-    isSchema: true,
+    isJson: true,
   };
 }
 

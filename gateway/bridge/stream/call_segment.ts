@@ -26,6 +26,7 @@ export class CallSegment implements Segment {
   #binding: ToolBinding | null | undefined;
   #undeclared = false;
   #opened = false;
+  #closed = false;
   #identity: CallIdentity | null = null;
   #outputIndex = 0;
   #stream: TextStream | null = null;
@@ -87,7 +88,8 @@ export class CallSegment implements Segment {
 
   /** Takes a piece of the arguments. */
   append(piece: string): void {
-    if (piece === "") return;
+    // What comes behind the closing bracket is too late once another item has followed: the client has the call.
+    if (piece === "" || this.#closed) return;
     this.raw += piece;
     this.#scan.push(piece);
     if (this.#binding === undefined && this.name !== "") this.identify();
@@ -157,6 +159,7 @@ export class CallSegment implements Segment {
     const emitter = this.#emitter;
     const identity = this.#identity;
     if (identity === null) return;
+    this.#closed = true;
     const at = { item_id: identity.id, output_index: this.#outputIndex };
     const stream = this.#stream;
     let text = this.raw;

@@ -327,3 +327,19 @@ Deno.test("ResponseMachine never shows the stop tool", () => {
     assert(!JSON.stringify(events).includes('reason\\"'));
   }
 });
+
+Deno.test("ResponseMachine adds nothing to a call that a later item has concluded", () => {
+  for (const late of ["\n", ' {"x":2}', "}"]) {
+    for (const between of [{ content: "so" }, { reasoning_content: "hm" }]) {
+      for (const name of ["f", "patch"]) {
+        const given = '{"input":"y"}';
+        const told = name === "f" ? `a f ${given}` : "a patch <y>";
+        const other = "content" in between ? "so" : "reasoning";
+        assertEquals(
+          callsOf([calls(call(0, "a", name, given)), delta(between), args(0, late)]),
+          [told, other],
+        );
+      }
+    }
+  }
+});

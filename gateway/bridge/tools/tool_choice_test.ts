@@ -138,8 +138,9 @@ Deno.test("stop tool: not where nothing could go on, or the client has its own",
   assertEquals(has(chosen("none", options)), false);
   assertEquals(has(chosen({ type: "function", name: "f" }, options)), false);
   assertEquals(has(chosen("auto", { stopTool: "off" })), false);
-  const format = { type: "json_schema", name: "n", schema: {} };
-  assertEquals(has(planOf({ tools: TOOLS, text: { format } }, options)), false);
+  for (const format of [{ type: "json_schema", name: "n", schema: {} }, { type: "json_object" }]) {
+    assertEquals(has(planOf({ tools: TOOLS, text: { format } }, options)), false, format.type);
+  }
   const own = planOf({ tools: [{ type: "function", name: STOP_TOOL_NAME }] }, options);
   assertEquals(own.tools.get(STOP_TOOL_NAME)?.kind, "function");
   assertEquals(own.chat.tools?.length, 1);
