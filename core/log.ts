@@ -13,7 +13,7 @@
  */
 import { type Clock, systemClock } from "./clock.ts";
 import type { Json } from "./errors.ts";
-import { isSecretName, REDACTED, redactJson, redactText, type SecretSet } from "./redact.ts";
+import { redactJson, redactText, type SecretSet } from "./redact.ts";
 
 /** How grave a record is. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -105,14 +105,13 @@ class JsonLogger implements Logger {
     if (RANK[level] < this.#least) return;
     try {
       const time = new Date((this.#options.clock ?? systemClock).now()).toISOString();
-      const record: Record<string, Json> = Object.create(null);
-      record["time"] = time;
-      record["level"] = level;
-      record["msg"] = this.#clean(String(message));
-      for (const [key, value] of this.#own) record[key] = value;
-      if (fields !== undefined) {
-        for (const [key, value] of this.#entries(fields)) record[key] = value;
-      }
+      const record = Object.fromEntries<Json>([
+        ["time", time],
+        ["level", level],
+        ["msg", this.#clean(String(message))],
+        ...this.#own,
+        ...(fields === undefined ? [] : this.#entries(fields)),
+      ]);
       this.#options.write(JSON.stringify(record).replace(/[\u0085\u2028\u2029]/g, escapeUnit));
     } catch {
       // A log that is full or closed must not take the request with it.
@@ -121,32 +120,12 @@ class JsonLogger implements Logger {
 
   #entries(fields: LogFields): [string, Json][] {
     try {
-      const flat = this.#flat(fields);
-      if (flat !== null) return flat;
       const clean = redactJson(fields, (text) => this.#clean(text));
       if (typeof clean !== "object" || clean === null || Array.isArray(clean)) return [];
       return Object.entries(clean).filter(([key]) => !RESERVED.has(key));
     } catch {
       return [["fields", "[not readable]"]];
     }
-  }
-
-  /** What `redactJson` would give, of fields that are no objects themselves, as those of a request's line; `null` for others. */
-  #flat(fields: LogFields): [string, Json][] | null {
-    if (Object.getPrototypeOf(fields) !== Object.prototype) return null;
-    const entries: [string, Json][] = [];
-    for (const [name, value] of Object.entries(fields)) {
-      if (value === undefined || typeof value === "function") continue;
-      if ((typeof value === "object" && value !== null) || typeof value === "symbol") return null;
-      const key = this.#clean(name);
-      if (RESERVED.has(key)) continue;
-      if (value === null || typeof value === "boolean") entries.push([key, value]);
-      else if (isSecretName(name)) entries.push([key, REDACTED]);
-      else if (typeof value === "string") entries.push([key, this.#clean(value)]);
-      else if (typeof value === "number" && Number.isFinite(value)) entries.push([key, value]);
-      else entries.push([key, String(value)]);
-    }
-    return entries;
   }
 
   #clean(text: string): string {

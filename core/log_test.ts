@@ -109,39 +109,3 @@ Deno.test("createLogger cuts long texts after it has redacted them", () => {
   assertFalse(lines.join("").includes("sk-"));
   for (const line of lines) assertLess(line.length, 17_000);
 });
-
-Deno.test("createLogger writes flat fields as it writes them beside an object", () => {
-  const name = fc.oneof(
-    fc.string(),
-    fc.constantFrom(
-      "api_key",
-      "token",
-      "time",
-      "level",
-      "msg",
-      "__proto__",
-      "constructor",
-      "usage",
-    ),
-  );
-  const value = fc.oneof(
-    fc.string(),
-    fc.constantFrom("Bearer abcdef0123456789", `sk-${"a".repeat(24)}`, "req_1", undefined),
-    fc.double(),
-    fc.boolean(),
-    fc.bigInt(),
-    fc.constant(null),
-  );
-  const lines: string[] = [];
-  const logger = createLogger({ write: (line) => lines.push(line), clock: new FakeClock() });
-  fc.assert(fc.property(fc.array(fc.tuple(name, value)), (entries) => {
-    lines.length = 0;
-    const fields = Object.fromEntries(entries);
-    logger.info("m", fields);
-    // An object among the fields takes the long way.
-    logger.info("m", { ...fields, "zz object": {} });
-    const [flat = "", whole = ""] = lines;
-    const { "zz object": _, ...rest } = JSON.parse(whole);
-    assertEquals(Object.entries(JSON.parse(flat)), Object.entries(rest));
-  }));
-});
