@@ -14,4 +14,5 @@ export * as auth from "@synth/core/auth";
 export * as config from "@synth/core/config";
 export * as sse from "@synth/core/sse";
 export * as storage from "@synth/core/storage";
+export * as taskApp from "@synth/task-app";
 export * as gateway from "@synth/gateway";

@@ -14,6 +14,7 @@ import { codexCommand, opencodeCommand } from "./commands/agents.ts";
 import { balanceCommand } from "./commands/balance.ts";
 import { completionsCommand } from "./commands/complete.ts";
 import { configRoutes } from "./commands/config.ts";
+import { deployRoutes } from "./commands/deploy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { keysRoutes } from "./commands/keys.ts";
 import { scanCommand } from "./commands/scan.ts";
@@ -22,6 +23,7 @@ import { sessionRoutes } from "./commands/session.ts";
 import { setupCommand } from "./commands/setup.ts";
 import { stateRoutes } from "./commands/state.ts";
 import { statusRoutes } from "./commands/status.ts";
+import { tunnelRoutes } from "./commands/tunnel.ts";
 import { upCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
 import type { CliContext } from "./context.ts";
@@ -32,7 +34,9 @@ const root = buildRouteMap<string, CliContext>({
     codex: codexCommand,
     opencode: opencodeCommand,
     serve: serveCommand,
+    deploy: deployRoutes,
     scan: scanCommand,
+    tunnel: tunnelRoutes,
     session: sessionRoutes,
     status: statusRoutes,
     balance: balanceCommand,

@@ -178,11 +178,14 @@ class Attempts {
     const signal = this.#controller.signal;
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
       start(controller) {
-        signal.addEventListener("abort", () => {
+        const abort = (): void => {
           release();
           controller.error(signal.reason);
           reader.cancel(signal.reason).catch(() => {});
-        }, { once: true });
+        };
+        // The answer may come in the very turn in which the request was given up.
+        if (signal.aborted) return abort();
+        signal.addEventListener("abort", abort, { once: true });
       },
       async pull(controller) {
         try {

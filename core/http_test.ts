@@ -232,3 +232,15 @@ Deno.test("parseRetryAfter reads all three forms", () => {
     assertEquals(parseRetryAfter(new Headers(headers), now), expected, JSON.stringify(headers));
   }
 });
+
+Deno.test("fetchWithPolicy fails the body of an answer that came in the turn of the abort", async () => {
+  const gone = new AbortController();
+  const response = await fetchWithPolicy("http://x.test/", {
+    signal: gone.signal,
+    fetch: () => {
+      gone.abort(new Error("gone"));
+      return Promise.resolve(new Response("late"));
+    },
+  });
+  await assertRejects(() => response.text(), Error, "gone");
+});

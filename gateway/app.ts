@@ -47,6 +47,14 @@ import {
 } from "./sessions/api/session_limits.ts";
 import { listSessionUsage, recordUsage } from "./sessions/api/session_usage.ts";
 import { endSession, getSession, heartbeat, listSessions } from "./sessions/api/sessions.ts";
+import {
+  createTunnel,
+  deleteTunnel,
+  getTunnel,
+  getTunnelToken,
+  listTunnels,
+  rotateTunnel,
+} from "./tunnels/tunnels.ts";
 import { me } from "./usage/me.ts";
 import { pricing } from "./usage/pricing.ts";
 import { listUsage } from "./usage/usage.ts";
@@ -78,6 +86,8 @@ const KEY = `${KEYS}/:id`;
 const ORG = "/api/v1/orgs/self";
 const TASK_APPS = "/api/v1/registry/task-apps";
 const TASK_APP = `${TASK_APPS}/:id`;
+const TUNNELS = "/api/v1/tunnels";
+const TUNNEL = `${TUNNELS}/:id`;
 /** A trace id may stand before the last segments. */
 const TRACE = ":trace{(?:trace|cid|eval)_[A-Za-z0-9._-]+}";
 
@@ -147,6 +157,12 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", paths: [TASK_APP], scope: "sessions", handler: getTaskApp },
   { method: "PUT", paths: [TASK_APP], scope: "sessions", handler: announceTaskApp },
   { method: "DELETE", paths: [TASK_APP], scope: "sessions", handler: removeTaskApp },
+  { method: "POST", paths: slashed(TUNNELS), scope: "sessions", handler: createTunnel },
+  { method: "GET", paths: slashed(TUNNELS), scope: "sessions", handler: listTunnels },
+  { method: "GET", paths: slashed(TUNNEL), scope: "sessions", handler: getTunnel },
+  { method: "DELETE", paths: slashed(TUNNEL), scope: "sessions", handler: deleteTunnel },
+  { method: "GET", paths: slashed(`${TUNNEL}/token`), scope: "sessions", handler: getTunnelToken },
+  { method: "POST", paths: slashed(`${TUNNEL}/rotate`), scope: "sessions", handler: rotateTunnel },
   { method: "GET", paths: ["/health"], scope: null, handler: health, whileDraining: true },
   {
     method: "GET",
@@ -203,6 +219,11 @@ export function createApp(run: Runner): Hono<Env> {
 
 function prefixed(path: string): string[] {
   return PREFIXES.map((prefix) => prefix + path);
+}
+
+/** With the slash at the end that the original's clients send, and without. */
+function slashed(path: string): string[] {
+  return [path, `${path}/`];
 }
 
 function traced(path: string): string[] {

@@ -75,6 +75,7 @@ class RunningGateway implements Gateway {
     });
     this.#services = {
       clock,
+      log: this.#log,
       admission: this.#admission(clock, metrics),
       ledger: options.ledger ?? null,
       keys: options.keys ?? null,

@@ -1,5 +1,5 @@
 /** What handlers share. @module */
-import type { Clock } from "@synth/core";
+import type { Clock, Logger } from "@synth/core";
 import type { KeyStore } from "@synth/core/auth";
 import type { DocumentStore } from "@synth/core/storage";
 import type { Sealer } from "./bridge/seal.ts";
@@ -19,6 +19,8 @@ import type { UpstreamClient } from "./upstreams/client.ts";
 /** The long-lived parts of a gateway. */
 export interface Services {
   readonly clock: Clock;
+  /** For what belongs to no one request. */
+  readonly log: Logger;
   readonly admission: Admission;
   readonly ledger: SessionLedger | null;
   readonly keys: KeyStore | null;

@@ -1,6 +1,7 @@
 /** A configuration with its secrets resolved: what a request runs on from beginning to end. @module */
 import type { SynthConfig } from "@synth/core/config";
 import type { SecretSource } from "./options.ts";
+import { resolveTunnels, type TunnelSettings } from "./tunnels/tunnel_settings.ts";
 import { ModelTable } from "./upstreams/model_table.ts";
 import { resolveUpstreams } from "./upstreams/upstream.ts";
 
@@ -8,14 +9,17 @@ import { resolveUpstreams } from "./upstreams/upstream.ts";
 export interface Snapshot {
   readonly config: SynthConfig;
   readonly models: ModelTable;
+  /** Where tunnels are made; `null`: nowhere. */
+  readonly tunnels: TunnelSettings | null;
 }
 
 /**
  * Resolves keys and models.
  *
- * @throws {SynthError} `upstream_key_unreadable` or `upstream_key_invalid`
+ * @throws {SynthError} `upstream_key_unreadable`, `upstream_key_invalid`, `tunnel_token_unreadable` or `tunnel_token_invalid`
  */
 export async function makeSnapshot(config: SynthConfig, secrets: SecretSource): Promise<Snapshot> {
   const upstreams = await resolveUpstreams(config.upstreams, secrets);
-  return { config, models: new ModelTable(config, upstreams) };
+  const tunnels = await resolveTunnels(config.tunnels, secrets);
+  return { config, models: new ModelTable(config, upstreams), tunnels };
 }

@@ -80,6 +80,19 @@ Deno.test("gateway refuses to compact without keys for seals", async () => {
   assertEquals(upstream.requests.length, 0);
 });
 
+Deno.test("gateway sends no request of which no message is left", async () => {
+  await using upstream = await startUpstream();
+  await using it = await startGateway({ baseUrl: upstream.baseUrl });
+  for (const stream of [false, true]) {
+    const input = [{ type: "computer_call" }, { type: "weather" }];
+    const response = await it.post("/v1/responses", { model: "mock-any", input, stream });
+    const { error } = await response.json();
+    assertEquals([response.status, error.code, error.param], [400, "invalid_value", "input"]);
+    assertStringIncludes(error.message, "Not carried: computer_call, weather");
+  }
+  assertEquals(upstream.requests.length, 0);
+});
+
 const TURNS = Array.from({ length: 8 }, (_, n) => [user(`question ${n}`), {
   role: "assistant",
   content: `answer ${n}`,

@@ -194,10 +194,10 @@ for (const pair of PAIRS) {
           const { charged, held, overrun } = await it.cost();
           assertEquals([held, overrun], [0n, 0n], what);
           const firstCost = charged - SECOND_COST;
-          // Who wanted a whole answer and got events has read no refusal: it may have been billed.
-          const isRefusal = !billed && (streamed || reply.headers["content-type"] !== EVENTS);
-          assert(isRefusal ? firstCost === 0n : firstCost >= 0n, `${what} ${firstCost}`);
-          if (billed) assert(firstCost > 0n, what);
+          // A Chat client that wants a whole answer has it read as one body: events are none.
+          const unread = path !== "/v1/responses" && !streamed && pair[0] === "chat" &&
+            reply.headers["content-type"] === EVENTS;
+          assert(billed || unread ? firstCost > 0n : firstCost === 0n, `${what} ${firstCost}`);
           const line = JSON.parse(it.gateway.lines.find((one) => one.includes("served_model"))!);
           assertEquals([line.model, line.served_model, line.fallbacks], ["first", "second", 1]);
           assertEquals([line.outcome, line.error_code], ["completed", undefined], what);
@@ -246,6 +246,31 @@ Deno.test("fallback leaves an error to the client that the next model would give
       assert(raw.includes("context_length_exceeded"), raw);
       assertEquals(it.b.requests.length, 0);
       assertEquals((await it.cost()).held, 0n);
+    }
+  }
+});
+
+Deno.test("a refusal in whichever shape costs nothing, where no other model could serve", async () => {
+  const code = "rate_limit_exceeded";
+  const replies: readonly [Api, RawReply][] = [
+    ["chat", stream(errorChunk("slow", code))],
+    ["chat", stream(role(), errorChunk("slow", 429))],
+    ["chat", json(200, { error: { message: "slow", code } })],
+    ["responses", responsesStream([...ANNOUNCED, SLOW])],
+    ["responses", json(200, SLOW.response)],
+  ];
+  for (const [api, reply] of replies) {
+    for (const [path, body] of ASKED) {
+      for (const streamed of [true, false]) {
+        if (api === "chat" && path !== "/v1/responses" && !streamed) continue;
+        await using it = await start([api, "chat"], reply, undefined, []);
+        const response = await it.ask({ ...body, stream: streamed }, path);
+        const raw = await response.text();
+        assert(raw.includes(code), raw);
+        if (!streamed) assertEquals(response.status, 429, raw);
+        const { charged, held, overrun } = await it.cost();
+        assertEquals([charged, held, overrun], [0n, 0n, 0n], `${path} ${streamed} ${raw}`);
+      }
     }
   }
 });

@@ -115,6 +115,32 @@ for (const [name, body, expected] of CARRIED) {
   });
 }
 
+const THOUGHTFUL = { role: "assistant", content: "x", reasoning_details: [{ type: "x" }] };
+
+Deno.test("reverse refuses to go on as if a call or a schema had not been asked for", async () => {
+  for (
+    const [body, param] of [
+      [{ tool_choice: "required" }, "tool_choice"],
+      [{ tools: [], tool_choice: { type: "function", function: { name: "f" } } }, "tool_choice"],
+      [{ function_call: { name: "f" } }, "function_call"],
+      [{ response_format: { type: "json_schema" } }, "response_format.json_schema"],
+    ] as const
+  ) {
+    const { status, raw, sent } = await ask(body);
+    const { error } = JSON.parse(raw);
+    assertEquals([status, error.code, error.param, sent], [400, "invalid_value", param, undefined]);
+  }
+});
+
+Deno.test("reverse carries a refusal beside text in parts", async () => {
+  const content = [{ type: "text", text: "t" }];
+  const { sent } = await ask({ messages: [{ role: "assistant", content, refusal: "no" }] });
+  assertEquals((sent!.input as Rec[])[0]!.content, [
+    { type: "output_text", text: "t" },
+    { type: "refusal", refusal: "no" },
+  ]);
+});
+
 Deno.test("reverse names what it leaves out", async () => {
   for (
     const [body, ignored] of [
@@ -122,7 +148,11 @@ Deno.test("reverse names what it leaves out", async () => {
       [{ prediction: { type: "content", content: "x" } }, "prediction"],
       [{ frequency_penalty: 0.5, presence_penalty: 0 }, "frequency_penalty"],
       [{ seed: 1 }, "seed"],
+      [{ top_logprobs: 2 }, "top_logprobs"],
+      [{ messages: [{ role: "user", content: "x", name: "Ann" }] }, "messages.name"],
+      [{ messages: [THOUGHTFUL] }, "reasoning_content"],
       [{ store: false, stop: null, logit_bias: {} }, null],
+      [{ messages: [{ role: "assistant", content: "x", refusal: null, annotations: [{}] }] }, null],
     ] as const
   ) assertEquals((await ask(body)).ignored, ignored);
 });

@@ -69,6 +69,33 @@ Deno.test("submit_tool_outputs is charged to the session of the response before,
   assertEquals(it.upstream.requests.length, 4);
 });
 
+Deno.test("submit_tool_outputs asks the model with a key whose first answer was a used-up budget", async () => {
+  for (const streamed of [false, true]) {
+    await using it = await start();
+    const limits = [hard("api_calls", 1)];
+    const session = await openIn(it.ledger, limits, { [ON_LIMIT_KEY]: "message" });
+    const other = await openIn(it.ledger, [hard("api_calls", 9)]);
+    it.upstream.enqueue(calling(), stream(role(), text("done"), finish("stop"), usage()));
+    const asked = { model: "up-free-a", input: "Q", tools: TOOLS };
+    const first = await (await it.gateway.ask(asked, { "x-synth-session-id": session })).json();
+    const submit = (session: string): Promise<Response> =>
+      it.gateway.ask(
+        { tool_outputs: [{ tool_call_id: "call_0", output: "x" }], stream: streamed },
+        { "x-synth-session-id": session, "idempotency-key": "k" },
+        `/v1/responses/${first.id}/submit_tool_outputs`,
+      );
+    const refused = await submit(session);
+    assertEquals([refused.status, refused.headers.has("x-synth-refused")], [200, true]);
+    await refused.text();
+    const answered = await submit(other);
+    assertEquals(answered.headers.get("x-synth-replayed"), null);
+    assert((await answered.text()).includes('"done"'));
+    const again = await submit(other);
+    assertEquals(again.headers.get("x-synth-replayed"), "true");
+    assert((await again.text()).includes('"done"'));
+  }
+});
+
 Deno.test("compact is refused by a used-up budget, whatever on_limit says; its words are no summary", async () => {
   await using it = await start();
   const session = await openIn(it.ledger, [hard("api_calls", 0)], { [ON_LIMIT_KEY]: "message" });

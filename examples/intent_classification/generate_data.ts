@@ -44,7 +44,8 @@ export function generate(): string {
 function unseen(sentence: string, random: () => number, seen: Set<string>): string {
   for (let tries = 0; tries < 1000; tries++) {
     const text = utterance(sentence, random);
-    const key = text.toLowerCase();
+    // What differs in marks alone is the same text.
+    const key = text.toLowerCase().replace(/[^a-z0-9]+/g, " ").trim();
     if (seen.has(key)) continue;
     seen.add(key);
     return text;

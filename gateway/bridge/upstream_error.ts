@@ -129,13 +129,24 @@ const STREAM_CODES = new Set([
 export function upstreamBodyError(body: unknown): SynthError | null {
   const raw = errorOfChunk(body);
   if (raw === null) return null;
-  const status = numericCode(asFields(raw)) ?? 502;
+  const status = numericCode(asFields(raw)) ?? BODY_STATUS[readFault(raw, 0).trouble];
   return upstreamHttpError({
     status,
     headers: new Map(),
     body: JSON.stringify({ error: safeJson(raw) }),
   });
 }
+
+/** What the status would have been, by what the error calls itself. */
+const BODY_STATUS: Readonly<Record<UpstreamTrouble, number>> = {
+  context: 400,
+  rejected: 400,
+  auth: 401,
+  quota: 402,
+  rate: 429,
+  busy: 503,
+  server: 502,
+};
 
 interface Fault {
   trouble: UpstreamTrouble;
@@ -157,13 +168,19 @@ function readFault(raw: unknown, httpStatus: number): Fault {
   const detail = asText(asFields(inner?.metadata)?.raw).slice(0, MAX_MESSAGE);
   const status = httpStatus || (numericCode(inner) ?? 0);
   return {
-    trouble: troubleOf(status, code || asText(inner?.type), `${message} ${detail}`),
+    trouble: troubleOf(status, code, asText(inner?.type), `${message} ${detail}`),
     code,
     message,
   };
 }
 
-function troubleOf(status: number, code: string, text: string): UpstreamTrouble {
+function troubleOf(
+  status: number,
+  ownCode: string,
+  type: string,
+  text: string,
+): UpstreamTrouble {
+  const code = ownCode || type;
   const canBeContext = status === 0 || (status >= 400 && status < 600 && status !== 429);
   if (code === "context_length_exceeded" || status === 413) return "context";
   if (canBeContext && status !== 401 && status !== 403 && CONTEXT.test(text)) return "context";
@@ -174,8 +191,15 @@ function troubleOf(status: number, code: string, text: string): UpstreamTrouble 
   if (status >= 400 && status < 500 && ![408, 409, 425].includes(status)) return "rejected";
   if (status !== 0) return "server";
   if (/^rate_limit/.test(code)) return "rate";
-  if (/^(?:invalid_request|invalid_prompt|bad_request)/.test(code)) return "rejected";
+  if (isRejection(code) || (isRejection(type) && !BROKEN.test(code))) return "rejected";
   return QUOTA.test(code) ? "quota" : "server";
+}
+
+/** Codes that tell of no fault of the request, whatever type the upstream gives them. */
+const BROKEN = /server|internal|overload|unavailable|timeout/;
+
+function isRejection(code: string): boolean {
+  return /^(?:invalid_request|invalid_prompt|bad_request)/.test(code);
 }
 
 function isAuthCode(code: string): boolean {

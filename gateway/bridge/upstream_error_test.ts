@@ -110,6 +110,20 @@ Deno.test("upstreamBodyError finds the error in a 200", () => {
   assertEquals(upstreamBodyError({ error: { message: "x" } })?.status, 502);
   assertEquals(upstreamBodyError({ object: "error", message: "x", code: 400 })?.status, 400);
   assertEquals(upstreamBodyError({ error: "x" })?.message, "x");
+  for (
+    const [error, status, code] of [
+      [{ code: "rate_limit_exceeded" }, 429, "rate_limit_exceeded"],
+      [{ type: "rate_limit_error" }, 429, "rate_limit_exceeded"],
+      [{ code: "insufficient_quota" }, 429, "insufficient_quota"],
+      [{ type: "invalid_request_error", code: "bad_value" }, 400, "bad_value"],
+      [{ code: "context_length_exceeded" }, 400, "context_length_exceeded"],
+      [{ code: "invalid_api_key" }, 502, "upstream_auth"],
+      [{ code: "server_error" }, 502, "upstream_error"],
+    ] as const
+  ) {
+    const told = upstreamBodyError({ error: { message: "x", ...error } });
+    assertEquals([told?.status, told?.code], [status, code]);
+  }
 });
 
 Deno.test("upstreamHttpError does not take an upstream's error type for its code", () => {

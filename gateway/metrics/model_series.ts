@@ -54,7 +54,7 @@ export class ModelSeriesTable {
     );
     this.#fallbacks = registry.counter(
       "synth_fallbacks_total",
-      "Requests that went on to another model, by the model that was asked for",
+      "Requests that went on to another model, by the model that was called last",
       model,
     );
   }

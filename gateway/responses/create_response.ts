@@ -30,7 +30,7 @@ import { withoutHostedTools } from "./hosted_tools.ts";
 import { type History, loadHistory } from "./load_history.ts";
 import { refusesSeals, SEALS } from "./pass_response.ts";
 import { returnedItems } from "./passed_input.ts";
-import { admissionRequest, type Asked, planFor, planHeaders } from "./plan_for.ts";
+import { admissionRequest, type Asked, planFor, planHeaders, refuseNothing } from "./plan_for.ts";
 import { ResponseTranslation, type ResponseTranslationOptions } from "./response_translation.ts";
 import { historyFrom, type LocalItems } from "./socket/local_response.ts";
 import { type MadeResponse, orRemembered } from "./socket/made_response.ts";
@@ -141,6 +141,7 @@ async function answerOf(
     };
     first ??= making;
     if (!generate) return await warmUp(making.options, (response) => stored.keep(response, null));
+    if (pass === null) refuseNothing(plan);
     const request = admissionRequest(asked.body, plan, one, client, context, headers);
     const answered = await answer(context, services, making, request, pass, last);
     const asksInVain = keepsSeals && pass !== null && "failure" in answered &&

@@ -1,4 +1,5 @@
 /** The plan of a request on one model: translated for a Chat upstream, or passed on. @module */
+import { SynthError } from "@synth/core";
 import type { InputItem, ResponsesRequest } from "@synth/core/api";
 import { type ClientTraits, clientTraits } from "../bridge/client_traits.ts";
 import type { TurnPlan } from "../bridge/plan.ts";
@@ -90,6 +91,24 @@ function opened(
     if (sealed !== null) return sealed;
   }
   return null;
+}
+
+/**
+ * Refuses a translated request of which no message is left: Chat Completions takes none without.
+ *
+ * @throws {SynthError} 400 `invalid_value`
+ */
+export function refuseNothing({ chat, ignored }: TurnPlan): void {
+  if (chat.messages.length > 0) return;
+  const items = ignored.filter((what) => what.startsWith("input:"));
+  throw new SynthError("input has no item that this model can be given", {
+    code: "invalid_value",
+    status: 400,
+    param: "input",
+    hint: items.length === 0
+      ? "Give a message, or a call with its output"
+      : `Not carried: ${items.map((what) => what.slice("input:".length)).join(", ")}`,
+  });
 }
 
 /** What admission is asked for a planned request. */

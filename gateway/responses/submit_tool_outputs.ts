@@ -55,7 +55,12 @@ export async function submitToolOutputs(
   const options = { history, headers: sessionHeaders(context.request.headers, parent.session) };
   if (key === null) return await respond(context, services, body, options);
   const responseId = responseIdFor(body, history);
-  const claim = await claimSubmission(context, services, { parent: id, key, asked, responseId });
+  const claim = await claimSubmission(context, services, {
+    parent: parent.response.id,
+    key,
+    asked,
+    responseId,
+  });
   if (claim.kind === "done") return replay(claim.stored, asked.stream === true);
   let response: Response;
   try {
@@ -65,8 +70,10 @@ export async function submitToolOutputs(
     await claim.release();
     throw error;
   }
-  // A stream that says only that the upstream failed is not stored either.
-  if (context.fields["outcome"] === "failed") await claim.release();
+  // A stream that says only that the upstream failed is not stored either. What a used-up budget says is no answer: it can be raised.
+  if (context.fields["outcome"] === "failed" || response.headers.has("x-synth-refused")) {
+    await claim.release();
+  }
   return response;
 }
 

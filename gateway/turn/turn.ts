@@ -37,6 +37,13 @@ type Stop = Omit<TurnEnd, "now">;
 
 /** A stream is cut when it has this many bytes for every token that was granted: no honest token is longer on average. */
 const BYTES_PER_TOKEN = 16;
+/** Errors of upstreams that have done nothing, when nothing came before them: they cost nothing. */
+const REFUSALS: ReadonlySet<unknown> = new Set([
+  "rate_limit_exceeded",
+  "insufficient_quota",
+  "context_length_exceeded",
+  "invalid_prompt",
+]);
 /** Milliseconds that the upstream gets to end its stream after `[DONE]`, so that its connection can be used again. */
 const LINGER_MS = 1000;
 /** What the log says when the client went: no failure of anybody's. */
@@ -154,14 +161,21 @@ export class Turn {
     if (this.#sawDone || this.#translation.complete === true) void linger(source, this.#clock);
     else source.cancel();
     const { usage, outputBytes, uncountedBytes } = this.#translation;
-    Object.assign(context.fields, this.#translation.outcome());
+    const outcome = this.#translation.outcome();
+    Object.assign(context.fields, outcome);
     if (this.#stop?.reason === "cut") context.fields["cut"] = true;
     if (this.#stop?.reason === "aborted") Object.assign(context.fields, CLIENT_GONE);
-    context.fields["input_tokens"] = usage.inputTokens;
-    context.fields["output_tokens"] = usage.outputTokens;
-    if (!usage.reported) context.fields["usage_estimated"] = true;
+    const refused = outputBytes === 0 && !usage.reported && REFUSALS.has(outcome["error_code"]);
+    if (!refused) {
+      context.fields["input_tokens"] = usage.inputTokens;
+      context.fields["output_tokens"] = usage.outputTokens;
+      if (!usage.reported) context.fields["usage_estimated"] = true;
+    }
+    const ended = refused
+      ? admission.release(lease)
+      : admission.settle(lease, { usage, outputBytes, uncountedBytes });
     await Promise.all([
-      settledInTime(context, admission.settle(lease, { usage, outputBytes, uncountedBytes })),
+      settledInTime(context, ended),
       this.#options.onEnd?.(),
     ]);
     this.#over = true;

@@ -2,20 +2,54 @@
 import * as z from "zod";
 import { EXIT, SynthError } from "@synth/core";
 
-const name = z.string().max(64).regex(/^[A-Za-z0-9._-]+$/).refine(
+/**
+ * Resources of a deployment on Modal. The defaults are synth-ai's, but for `minContainers`: a container that waits for requests costs money around
+ * the clock, so somebody has to ask for it.
+ */
+export interface ModalDeploymentConfig {
+  /** Letters, digits, `.`, `_` and `-`, at most 64. */
+  readonly appName: string;
+  /** @default {"3.11"} */
+  readonly pythonVersion: string;
+  /** Beside `deno`. @default {none} */
+  readonly pipPackages: readonly string[];
+  /** Directories of this machine, and where they are put. @default {none} */
+  readonly extraLocalDirs: readonly { readonly local: string; readonly remote: string }[];
+  /** Modal's secrets whose variables the app gets. @default {none} */
+  readonly secretNames: readonly string[];
+  /** Modal's volumes, made when they are missing. @default {none} */
+  readonly volumeMounts: readonly { readonly name: string; readonly path: string }[];
+  /** Seconds of a request. @default {600} */
+  readonly timeoutS: number;
+  /** @default {4096} */
+  readonly memoryMib: number;
+  /** Cores. @default {2} */
+  readonly cpu: number;
+  /** Containers that are always there. @default {0} */
+  readonly minContainers: number;
+  /** @default {4} */
+  readonly maxContainers: number;
+}
+
+/** The same before defaults. */
+export type ModalDeploymentInput =
+  & Pick<ModalDeploymentConfig, "appName">
+  & { readonly [key in keyof ModalDeploymentConfig]?: ModalDeploymentConfig[key] | undefined };
+
+const name: z.ZodType<string> = z.string().max(64).regex(/^[A-Za-z0-9._-]+$/).refine(
   (text) => !/^ap-[A-Za-z0-9]{22}$/.test(text),
   "it looks like the id of an app",
 );
-const remotePath = z.string().startsWith("/").refine(
+const remotePath: z.ZodType<string> = z.string().startsWith("/").refine(
   (path) => !path.split("/").includes("..") && path !== "/" && !path.includes("\0"),
   "it has to be an absolute path without ..",
 );
 /** One requirement as pip reads it; no option can hide in it. */
-const requirement = z.string().max(256).regex(
+const requirement: z.ZodType<string> = z.string().max(256).regex(
   /^[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._,-]+\])?(?:(?:==|>=|<=|~=|!=|<|>)[A-Za-z0-9.*+!_-]+(?:,(?:==|>=|<=|~=|!=|<|>)[A-Za-z0-9.*+!_-]+)*)?$/,
 );
 
-const schema = z.object({
+const schema: z.ZodType<ModalDeploymentConfig> = z.object({
   appName: name,
   pythonVersion: z.string().regex(/^3\.[0-9]{1,2}$/).default("3.11"),
   pipPackages: z.array(requirement).default([]),
@@ -31,15 +65,6 @@ const schema = z.object({
   message: "it is more than maxContainers",
   path: ["minContainers"],
 });
-
-/** Resources of a deployment on Modal, before defaults. */
-export type ModalDeploymentInput = z.input<typeof schema>;
-
-/**
- * Resources of a deployment on Modal. The defaults are synth-ai's (Python 3.11, 2 CPUs, 4096 MiB, 600 s, at most 4 containers), but for
- * `minContainers`, which is 0: a container that waits for requests costs money around the clock, so somebody has to ask for it.
- */
-export type ModalDeploymentConfig = z.output<typeof schema>;
 
 /** Checks a configuration. @throws {SynthError} `invalid_modal_config`, exit code 2 */
 export function parseModalConfig(input: ModalDeploymentInput): ModalDeploymentConfig {

@@ -6,9 +6,13 @@ export interface ModalOutput {
   readonly urls: readonly string[];
   /** Id of the app, `ap-` and 22 characters. */
   readonly appId: string | null;
+  /** Name of the app that was deployed. */
+  readonly deployedName: string | null;
 }
 
-const URL_IN_TEXT = /https:\/\/[a-z0-9](?:[a-z0-9-]{0,200}[a-z0-9])?\.modal\.run(?![a-z0-9-]|\.[a-z0-9])/gi;
+const URL_IN_TEXT =
+  /https:\/\/[a-z0-9](?:[a-z0-9-]{0,200}[a-z0-9])?\.modal\.run(?![a-z0-9-]|\.[a-z0-9])/gi;
+const DEPLOYED = /\/deployed\/([A-Za-z0-9._-]{1,64})/;
 const APP_ID = /\bap-[A-Za-z0-9]{22}\b/;
 // deno-lint-ignore no-control-regex -- colours and links of a terminal
 const ESCAPES = /\x1b(?:\[[0-9;?]{0,32}[a-zA-Z]|\][^\x07\x1b]{0,2048}(?:\x07|\x1b\\))/g;
@@ -17,7 +21,11 @@ const ESCAPES = /\x1b(?:\[[0-9;?]{0,32}[a-zA-Z]|\][^\x07\x1b]{0,2048}(?:\x07|\x1
 export function readModalOutput(text: string): ModalOutput {
   const plain = text.replace(ESCAPES, "");
   const urls = new Set((plain.match(URL_IN_TEXT) ?? []).map((url) => url.toLowerCase()));
-  return { urls: [...urls], appId: APP_ID.exec(plain)?.[0] ?? null };
+  return {
+    urls: [...urls],
+    appId: APP_ID.exec(plain)?.[0] ?? null,
+    deployedName: DEPLOYED.exec(plain)?.[1] ?? null,
+  };
 }
 
 /** The state of an app in `modal app list --json`; `null` when it is not there, `undefined` when the text is no such list. */

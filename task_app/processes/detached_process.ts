@@ -4,7 +4,7 @@ import { open } from "node:fs/promises";
 import { type Clock, EXIT, SynthError } from "@synth/core";
 
 /** Milliseconds that the system has to end a process that was killed. */
-const KILL_MS = 5_000;
+const KILL_MS = 10_000;
 
 /** What is run. */
 export interface DetachedCommand {
@@ -97,11 +97,13 @@ async function end(
   exited: Promise<ProcessExit>,
   { clock, graceMs }: EndOptions,
 ): Promise<ProcessExit> {
-  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
-  if (!hasEnded()) child.kill("SIGTERM");
+  // Deno's `signalCode` tells what was sent, not what has ended it: the event alone is the truth.
+  const ended = await Promise.race([exited, Promise.resolve(null)]);
+  if (ended !== null) return ended;
+  child.kill("SIGTERM");
   const early = await within(exited, graceMs, clock);
   if (early !== null) return early;
-  if (!hasEnded()) killGroup(pid);
+  killGroup(pid);
   const late = await within(exited, KILL_MS, clock);
   if (late !== null) return late;
   throw notEnded(pid);

@@ -6,7 +6,7 @@ import { killGroup, notEnded } from "./detached_process.ts";
 
 const FIRST_WAIT_MS = 20;
 const LONGEST_WAIT_MS = 250;
-const KILL_MS = 5_000;
+const KILL_MS = 10_000;
 
 /** How it is ended. */
 export interface EndProcessOptions {

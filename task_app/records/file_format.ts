@@ -55,6 +55,10 @@ const record = z.discriminatedUnion("type", [
     type: z.literal("deployment"),
     target: z.string(),
     name: z.string().optional(),
+    phase: z.literal("starting").optional(),
+    mode: z.enum(["serve", "deploy"]).optional(),
+    external_id: z.string().optional(),
+    program: z.string().optional(),
   }),
 ]);
 

@@ -128,13 +128,15 @@ export class ServiceRecords {
   }
 
   /**
-   * Removes the records whose process is provably gone.
+   * Removes the records whose process is provably gone, but for deployments: what they have left (a log, a tunnel) is found by their record, and
+   * `synth deploy stop` removes both.
    *
    * @returns what was removed
    */
   async removeStale(): Promise<ServiceRecord[]> {
     const stale = new Map<string, ServiceRecord>();
     for (const record of await this.list()) {
+      if (record.type === "deployment") continue;
       if (await this.processState(record) === "gone") stale.set(record.id, record);
     }
     if (stale.size === 0) return [];

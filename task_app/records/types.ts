@@ -52,10 +52,18 @@ export interface TunnelServiceRecord extends ServiceRecordBase {
 /** A task app that was deployed elsewhere, or put into the background here. */
 export interface DeploymentServiceRecord extends ServiceRecordBase {
   readonly type: "deployment";
-  /** `modal`, `background` ... */
+  /** `local`, `tunnel`, `modal`, `worker`, `deno-deploy`. */
   readonly target: string;
-  /** The target's name for it. */
+  /** What its user calls it. */
   readonly name?: string;
+  /** Begun, and not yet known to answer. */
+  readonly phase?: "starting";
+  /** Modal: what is served ends with its process, what is deployed stays. */
+  readonly mode?: "serve" | "deploy";
+  /** What its platform knows it by. */
+  readonly external_id?: string;
+  /** The platform's program that deployed it. */
+  readonly program?: string;
 }
 
 /** A record of a service. Members that this version does not know are kept. */

@@ -25,7 +25,7 @@ import type {
 } from "./port.ts";
 import { retryWait } from "./retry_wait.ts";
 import { readTunnelSettings, type TunnelSettings } from "./settings.ts";
-import { tunnelSilent } from "./tunnel_errors.ts";
+import { closedByAnother, tunnelSilent } from "./tunnel_errors.ts";
 import { TunnelProcess } from "./tunnel_process.ts";
 import { verifyTunnel } from "./verify_tunnel.ts";
 
@@ -220,8 +220,9 @@ export class CloudflaredTunnels implements TunnelOpener {
         accessHeaders: leased?.accessHeaders ?? {},
       });
     } catch (error) {
+      const closed = await process.wasClosed();
       await process.close();
-      throw error;
+      throw closed ? closedByAnother() : error;
     }
   }
 

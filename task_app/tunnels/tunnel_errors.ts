@@ -18,6 +18,15 @@ export function tunnelEnded(exit: ProcessExit, verdict: LogVerdict): SynthError 
   });
 }
 
+/** Somebody did not want it any more. */
+export function closedByAnother(): SynthError {
+  return new SynthError("The tunnel was closed while it was opened", {
+    code: "tunnel_closed",
+    status: 499,
+    exitCode: EXIT.failed,
+  });
+}
+
 /** The quick service gives no tunnel for now. */
 export function rateLimited(): SynthError {
   return new SynthError("Too many quick tunnels were asked for from this network", {

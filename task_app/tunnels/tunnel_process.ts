@@ -7,6 +7,7 @@ import type { CommandRunner } from "./cloudflared/command_runner.ts";
 import { freePort } from "./cloudflared/free_port.ts";
 import { type LogVerdict, readLog } from "./cloudflared/read_log.ts";
 import type { TunnelMode } from "./port.ts";
+import { GRACE_MS, isClosing } from "./tunnel_states.ts";
 import { tunnelEnded } from "./tunnel_errors.ts";
 import {
   makeTunnelFiles,
@@ -15,8 +16,6 @@ import {
   type TunnelFiles,
 } from "./tunnel_files.ts";
 
-/** Milliseconds between SIGTERM, on which it lets open requests finish, and SIGKILL. */
-export const GRACE_MS = 5_000;
 /** Milliseconds between two looks at the size of the log. */
 const LOG_CHECK_MS = 10_000;
 
@@ -114,6 +113,12 @@ export class TunnelProcess {
     if (found === undefined) {
       await this.child.end({ clock: this.#options.clock, graceMs: GRACE_MS });
     }
+  }
+
+  /** Whether another process has closed it, or is about to. */
+  async wasClosed(): Promise<boolean> {
+    const found = await this.#options.records.get(this.id).catch(() => null);
+    return found === undefined || (found !== null && isClosing(found));
   }
 
   /** Ends it and removes all that was made for it. Idempotent. */

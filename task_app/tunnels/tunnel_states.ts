@@ -6,8 +6,10 @@ import { type ProcessProbe, systemProcesses } from "../records/process_identity.
 import { ServiceRecords } from "../records/service_records.ts";
 import type { ServiceRecord, TunnelServiceRecord } from "../records/types.ts";
 import { quickHostname, readyConnections } from "./cloudflared/metrics_client.ts";
-import { GRACE_MS } from "./tunnel_process.ts";
 import { removeTunnelFiles } from "./tunnel_files.ts";
+
+/** Milliseconds between SIGTERM, on which it lets open requests finish, and SIGKILL. */
+export const GRACE_MS = 5_000;
 
 /**
  * How a tunnel is. `opening`: its program runs and it has no name yet; `connected`, `disconnected`: whether it has a connection to the edge;
@@ -80,6 +82,8 @@ export class TunnelStates {
    */
   async close(id: string): Promise<"closed" | "gone"> {
     const record = await this.#find(id);
+    // Told first: whoever is opening it must not take its end for a failure and try again.
+    await this.#records.update(record.id, (old) => Object.assign({ ...old }, { closing: true }));
     const { pid, pid_started, pid_scope } = record;
     const ended = pid === null ? "gone" : await endProcess({ pid, pid_started, pid_scope }, {
       processes: this.#processes,
@@ -139,4 +143,9 @@ function isTunnel(record: ServiceRecord): record is TunnelServiceRecord {
 function loopback(text: string | undefined): string | null {
   const url = text === undefined ? null : URL.parse(text);
   return url?.protocol === "http:" && url.hostname === "127.0.0.1" ? url.origin : null;
+}
+
+/** Whether somebody is ending the tunnel of a record. */
+export function isClosing(record: ServiceRecord): boolean {
+  return Object.hasOwn(record, "closing");
 }

@@ -9,32 +9,52 @@ export interface ReversedMessages {
   /** The system text that stands before everything else. */
   readonly instructions: string | null;
   readonly input: InputItem[];
-  /** Whether thoughts were left out: only the upstream's own sealed reasoning can go back to it. */
-  readonly droppedReasoning: boolean;
+  /** What was left out: thoughts, for only the upstream's own sealed reasoning can go back to it, and members that there are no words for. */
+  readonly ignored: readonly string[];
 }
+
+/** Members of messages that are read, or say nothing to a model. */
+const READ: ReadonlySet<string> = new Set([
+  "role",
+  "content",
+  "refusal",
+  "tool_calls",
+  "tool_call_id",
+  "function_call",
+  "audio",
+  "annotations",
+]);
+const THOUGHTS: ReadonlySet<string> = new Set([
+  "reasoning_content",
+  "reasoning",
+  "reasoning_details",
+]);
+/** As many as are told. */
+const MAX_IGNORED = 32;
 
 /** Translates a history, in one pass. @throws {SynthError} 400 that names the part which cannot be carried */
 export function reverseMessages(messages: readonly Fields[]): ReversedMessages {
   const history = new History();
   messages.forEach((message, i) => history.add(message, `messages[${i}]`));
-  const { leading, input, droppedReasoning } = history;
+  const { leading, input, ignored } = history;
   return {
     instructions: leading.length === 0 ? null : leading.join("\n\n"),
     input,
-    droppedReasoning,
+    ignored: [...ignored],
   };
 }
 
 class History {
   readonly leading: string[] = [];
   readonly input: InputItem[] = [];
-  droppedReasoning = false;
+  readonly ignored: Set<string> = new Set();
   /** Calls of custom tools: their outputs are of another kind. */
   readonly #custom: Set<string> = new Set();
   /** Call ids that were made up for legacy calls, by name; their outputs name the function only. */
   readonly #legacy: Map<string, string> = new Map();
 
   add(message: Fields, param: string): void {
+    this.#declare(message);
     switch (message.role) {
       case "system":
       case "developer":
@@ -52,6 +72,16 @@ class History {
     }
   }
 
+  #declare(message: Fields): void {
+    for (const [member, value] of Object.entries(message)) {
+      if (READ.has(member) || isEmpty(value) || this.ignored.size >= MAX_IGNORED) continue;
+      // Outputs belong to a call, whose name they repeat.
+      if (member === "name" && (message.role === "tool" || message.role === "function")) continue;
+      const isThought = message.role === "assistant" && THOUGHTS.has(member);
+      this.ignored.add(isThought ? "reasoning_content" : `messages.${member}`);
+    }
+  }
+
   #system(message: Fields, param: string): void {
     const parts = inputParts(message.content, param);
     const text = parts.map((part) => asText(part.text)).join("");
@@ -62,9 +92,6 @@ class History {
 
   #assistant(message: Fields, param: string): void {
     if (asFields(message.audio) !== null) throw noEquivalent(`${param}.audio`, "Spoken history");
-    if (asText(message.reasoning_content) !== "" || asText(message.reasoning) !== "") {
-      this.droppedReasoning = true;
-    }
     const parts = outputParts(message, param);
     if (parts.length > 0) this.#push("assistant", parts);
     const calls = Array.isArray(message.tool_calls) ? message.tool_calls : [];
@@ -115,9 +142,10 @@ class History {
 function outputParts(message: Fields, param: string): InputItem[] {
   const { content } = message;
   const parts: InputItem[] = [];
-  const given = Array.isArray(content)
-    ? content
-    : [{ type: "text", text: asText(content) }, { type: "refusal", refusal: message.refusal }];
+  const given = [
+    ...Array.isArray(content) ? content : [{ type: "text", text: asText(content) }],
+    { type: "refusal", refusal: message.refusal },
+  ];
   given.forEach((one, i) => {
     const part = asFields(one);
     if (part?.type === "text") {
@@ -164,4 +192,9 @@ function inputPart(part: Fields | null, param: string): InputItem {
     default:
       throw noEquivalent(param, "A part of this type");
   }
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === null || value === undefined || value === "" ||
+    (Array.isArray(value) && value.length === 0);
 }

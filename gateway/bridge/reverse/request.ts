@@ -1,9 +1,9 @@
 /** A Chat Completions request as a Responses request (bridge.md 13). Pure. @module */
-import type { Json } from "@synth/core";
+import type { Json, SynthError } from "@synth/core";
 import type { ChatCompletionsRequest } from "@synth/core/api";
 import { asFields, asText } from "../chat_chunk.ts";
 import { reverseMessages } from "./messages.ts";
-import { noEquivalent } from "./refuse.ts";
+import { invalid, noEquivalent } from "./refuse.ts";
 import { LEAST_OUTPUT_TOKENS, type ResponsesBody } from "./responses_body.ts";
 import { reverseChoice, reverseTools } from "./tools.ts";
 
@@ -70,7 +70,7 @@ export function reverseRequest(
 ): ReversedRequest {
   const ignored = checkFields(chat);
   const history = reverseMessages(chat.messages);
-  if (history.droppedReasoning) ignored.push("reasoning_content");
+  ignored.push(...history.ignored);
   const body: ResponsesBody = {
     model: upstreamModel,
     stream: chat.stream === true,
@@ -92,7 +92,7 @@ export function reverseRequest(
     body["include"] = ["message.output_text.logprobs"];
     const top = chat["top_logprobs"];
     if (typeof top === "number") body["top_logprobs"] = top;
-  }
+  } else if ((chat["top_logprobs"] ?? 0) !== 0) ignored.push("top_logprobs");
   return { body, ignored, legacyCalls: Array.isArray(chat["functions"]) };
 }
 
@@ -121,15 +121,21 @@ function checkFields(chat: ChatCompletionsRequest): string[] {
 
 function carryTools(chat: ChatCompletionsRequest, body: ResponsesBody): void {
   const tools = reverseTools(chat["tools"], chat["functions"]);
+  const choice = reverseChoice(chat["tool_choice"], chat["function_call"]);
   if (tools.length === 0) {
+    if (choice !== undefined && choice !== "auto" && choice !== "none") throw nothingToCall(chat);
     // Without tools there is nothing to choose, and servers refuse the choice.
     delete body["parallel_tool_calls"];
     return;
   }
   body.tools = tools;
   if (Array.isArray(chat["functions"])) body["parallel_tool_calls"] = false;
-  const choice = reverseChoice(chat["tool_choice"], chat["function_call"]);
   if (choice !== undefined) body["tool_choice"] = choice;
+}
+
+function nothingToCall(chat: ChatCompletionsRequest): SynthError {
+  const param = (chat["tool_choice"] ?? null) === null ? "function_call" : "tool_choice";
+  return invalid(param, `${param} requires a call, and there are no tools`);
 }
 
 function carryText(chat: ChatCompletionsRequest, body: ResponsesBody): void {
@@ -145,7 +151,11 @@ function carryText(chat: ChatCompletionsRequest, body: ResponsesBody): void {
 }
 
 function schemaFormat(value: unknown): { [key: string]: Json } {
-  const given = asFields(value) ?? {};
+  const given = asFields(value);
+  if (given === null) {
+    const param = "response_format.json_schema";
+    throw invalid(param, `${param} must be an object with a name and a schema`);
+  }
   const description = asText(given.description);
   return {
     type: "json_schema",

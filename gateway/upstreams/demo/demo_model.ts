@@ -10,7 +10,8 @@
  *
  * @module
  */
-import type { ChatMessage, ChatRequest, ChatTool } from "../../bridge/chat.ts";
+import { asFields, type Fields } from "../../bridge/chat_chunk.ts";
+import type { ChatRequest } from "../../bridge/chat.ts";
 import { sampleOf } from "./sample_of.ts";
 
 /** What the demo model decided to answer. */
@@ -24,14 +25,15 @@ const CALL_LINE = /^\s{0,8}call ([A-Za-z0-9_.:-]{1,128})(?: (\{.*\}))?\s{0,8}$/;
 const USE_TOOL = /\buse the ([A-Za-z0-9_.:-]{1,128}) tool\b/i;
 const REPEATED_LENGTH = 2000;
 
-/** Decides the answer. */
+/** Decides the answer. Chat requests come here as clients wrote them: what is not of the right shape counts as absent. */
 export function demoAnswer(request: ChatRequest): DemoAnswer {
-  const tools = functionsOf(request.tool_choice === "none" ? [] : request.tools ?? []);
-  const last = request.messages.at(-1);
+  const tools = functionsOf(request.tool_choice === "none" ? [] : listOf(request.tools));
+  const messages = listOf(request.messages);
+  const last = messages.at(-1);
   if (last?.role === "tool") {
     return { text: `${LABEL} The tool answered: ${textOf(last)}`, calls: [] };
   }
-  const prompt = lastUserText(request.messages);
+  const prompt = lastUserText(messages);
   const calls = callsIn(prompt, tools, request.tool_choice);
   if (calls.length > 0) return { text: null, calls };
   const structured = structuredAnswer(request.response_format);
@@ -41,11 +43,12 @@ export function demoAnswer(request: ChatRequest): DemoAnswer {
 
 type Functions = Map<string, unknown>;
 
-function functionsOf(tools: readonly ChatTool[]): Functions {
+function functionsOf(tools: readonly Fields[]): Functions {
   const functions: Functions = new Map();
-  for (const tool of tools) {
-    if (tool.type === "function") functions.set(tool.function.name, tool.function.parameters);
-    else functions.set(tool.custom.name, null);
+  for (const { type, function: fn, custom } of tools) {
+    const tool = asFields(type === "custom" ? custom : fn);
+    if (typeof tool?.name !== "string") continue;
+    functions.set(tool.name, type === "custom" ? null : tool.parameters);
   }
   return functions;
 }
@@ -70,8 +73,7 @@ function callsIn(prompt: string, tools: Functions, choice: unknown): DemoAnswer[
 
 function forcedTool(choice: unknown, tools: Functions): string | null {
   if (choice === "required") return tools.keys().next().value ?? null;
-  if (typeof choice !== "object" || choice === null) return null;
-  const named = (choice as { function?: { name?: unknown } }).function?.name;
+  const named = asFields(asFields(choice)?.function)?.name;
   return typeof named === "string" && tools.has(named) ? named : null;
 }
 
@@ -81,23 +83,26 @@ function made(schema: unknown): string {
 }
 
 function structuredAnswer(format: unknown): string | null {
-  if (typeof format !== "object" || format === null) return null;
-  const { type, json_schema } = format as { type?: unknown; json_schema?: { schema?: unknown } };
-  if (type === "json_schema") return JSON.stringify(sampleOf(json_schema?.schema));
+  const { type, json_schema } = asFields(format) ?? {};
+  if (type === "json_schema") {
+    return JSON.stringify(sampleOf(asFields(json_schema)?.schema)) ?? "null";
+  }
   return type === "json_object" ? JSON.stringify({ model: "synth-demo" }) : null;
 }
 
-function lastUserText(messages: readonly ChatMessage[]): string {
-  for (let i = messages.length - 1; i >= 0; i--) {
-    const message = messages[i];
-    if (message?.role === "user") return textOf(message).slice(0, REPEATED_LENGTH);
-  }
-  return "";
+function lastUserText(messages: readonly Fields[]): string {
+  const last = messages.findLast((message) => message.role === "user");
+  return last === undefined ? "" : textOf(last).slice(0, REPEATED_LENGTH);
 }
 
-function textOf(message: ChatMessage): string {
-  const content = message.content ?? "";
+function textOf({ content }: Fields): string {
   if (typeof content === "string") return content.slice(0, REPEATED_LENGTH);
-  const texts = content.map((part) => part.type === "text" ? part.text : `(${part.type})`);
+  const texts = listOf(content).map(({ type, text }) =>
+    type === "text" ? String(text) : `(${String(type).slice(0, 64)})`
+  );
   return texts.join("\n").slice(0, REPEATED_LENGTH);
+}
+
+function listOf(value: unknown): Fields[] {
+  return Array.isArray(value) ? value.map(asFields).filter((one) => one !== null) : [];
 }
