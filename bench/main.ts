@@ -1,10 +1,10 @@
 /**
  * `deno task bench`: what the gateway costs beside a bare pass-through, and the figures of its parts.
  *
- *     deno task bench [--quick] [--force] [--check] [gateway] [trips] [ledger] [bridge] [bundle] [cli]
+ *     deno task bench [--quick] [--force] [--check] [--no-peers] [gateway] [trips] [ledger] [bridge] [bundle] [cli]
  *
  * Without names it measures everything. A machine that does something else gives no figures: it ends with 75, unless `--force` says to go on.
- * `--check` ends with 1 when a gate does not hold.
+ * `--check` ends with 1 when a gate does not hold. Portkey's gateway is measured beside ours; npm fetches it, unless `--no-peers` says not to.
  *
  * @module
  */
@@ -40,10 +40,17 @@ async function printGateway(report: GatewayReport): Promise<void> {
   );
   const width = Math.max(...figures.map(({ name }) => name.length));
   await print(`${" ".repeat(width)}  pass-through       synth   ratio [95 %]`);
-  for (const { name, unit, passThrough, synth, ratio } of figures) {
+  for (const { name, unit, passThrough, synth, ratio, portkey } of figures) {
     const cells = [passThrough, synth].map((value) => `${shown(value)} ${unit}`.padStart(12));
     const range = `[${ratio.low.toFixed(2)}, ${ratio.high.toFixed(2)}]`;
-    await print(`${name.padEnd(width)}  ${cells.join("")}   ${ratio.median.toFixed(2)} ${range}`);
+    const peer = portkey === null
+      ? ""
+      : `   Portkey ${shown(portkey.value)} ${unit}, synth / Portkey ${
+        portkey.ratio.median.toPrecision(2)
+      } [${portkey.ratio.low.toPrecision(2)}, ${portkey.ratio.high.toPrecision(2)}]`;
+    await print(
+      `${name.padEnd(width)}  ${cells.join("")}   ${ratio.median.toFixed(2)} ${range}${peer}`,
+    );
   }
   await print(
     `Memory over ${memoryRequests} requests: ${memory.map((mb) => mb.toFixed(0)).join(" ")} MB`,
@@ -53,7 +60,9 @@ async function printGateway(report: GatewayReport): Promise<void> {
       shown(idleStreams.synth)
     } MB (synth)`,
   );
-  await print(`From the start of the process to its address: ${startMs} ms\n`);
+  await print(
+    `From the start of the process to its address: ${startMs} ms, to its first answer ${report.firstAnswerMs} ms more\n`,
+  );
 }
 
 function shown(value: number): string {
@@ -67,7 +76,7 @@ async function printTrips(trips: readonly StoreTrips[]): Promise<void> {
 }
 
 async function main(args: string[]): Promise<number> {
-  const flags = parseArgs(args, { boolean: ["quick", "force", "check"] });
+  const flags = parseArgs(args, { boolean: ["quick", "force", "check", "no-peers"] });
   const quick = flags.quick === true;
   const wanted: readonly string[] = flags._.length === 0 ? PARTS : flags._.map(String);
   const unknown = wanted.filter((name) => !PARTS.some((part) => part === name));
@@ -85,7 +94,7 @@ async function main(args: string[]): Promise<number> {
   }
   const gates: Gate[] = [];
   if (wanted.includes("gateway")) {
-    const report = await benchGateway({ quick });
+    const report = await benchGateway({ quick, peers: flags["no-peers"] !== true });
     await printGateway(report);
     gates.push(...gatesOf(report));
   }

@@ -1,7 +1,7 @@
 /** What is measured of a contender in one round. @module */
 import { load, openStream } from "./load.ts";
 import { median } from "./statistics.ts";
-import type { Contender, Mode } from "./subjects.ts";
+import type { Contender, Mode, Question } from "./subjects.ts";
 
 /** One kind of measurement; a round takes it of every contender. */
 export interface Scenario {
@@ -9,6 +9,8 @@ export interface Scenario {
   readonly unit: string;
   /** Whether less of it is better. */
   readonly cost: boolean;
+  /** Whether other gateways are measured, too. */
+  readonly peers?: boolean;
   measure(contender: Contender): Promise<number>;
 }
 
@@ -26,7 +28,10 @@ const PACED_CHUNKS = 100;
 /** The scenarios. Latency counts at one connection, throughput at 16; CPU is the least noisy of all. */
 export function scenarios(volume: Volume): Scenario[] {
   return [
-    cpu("CPU per unary request, 0.4 KB", volume.unary, 16, 1, "json-400", {}),
+    { ...cpu("CPU per unary request, 0.4 KB", volume.unary, 16, 1, "json-400", {}), peers: true },
+    cpu("CPU per unary request, 0.4 KB, answer stored", volume.unary, 16, 1, "json-400", {
+      store: true,
+    }),
     cpu("CPU per unary request, 10 KB", volume.unary / 2, 16, 1, "json-10k", {
       promptBytes: 10_000,
     }),
@@ -44,6 +49,7 @@ export function scenarios(volume: Volume): Scenario[] {
       name: "p50 with one connection, 0.4 KB",
       unit: "ms",
       cost: true,
+      peers: true,
       measure: async (contender) =>
         median((await load(contender.target("json-400"), 1, volume.alone)).latencies),
     },
@@ -51,6 +57,7 @@ export function scenarios(volume: Volume): Scenario[] {
       name: "requests a second, 16 connections",
       unit: "/s",
       cost: false,
+      peers: true,
       async measure(contender) {
         const { seconds } = await load(contender.target("json-400"), 16, volume.unary);
         return volume.unary / seconds;
@@ -65,7 +72,7 @@ function cpu(
   connections: number,
   parts: number,
   mode: Mode,
-  request: { readonly stream?: boolean; readonly promptBytes?: number },
+  request: Question,
 ): Scenario {
   return {
     name,
@@ -78,6 +85,15 @@ function cpu(
       return (contender.subject.cpuMs() - before) * 1000 / count / parts;
     },
   };
+}
+
+/**
+ * Has a contender do what will be measured, until V8 has compiled what it will: the gateway's functions are many, and take some 30,000 requests; a bare
+ * server's take a few thousand.
+ */
+export async function warmUp(contender: Contender, requests: number): Promise<void> {
+  await load(contender.target("json-400"), 16, requests);
+  await load(contender.target("json-10k", { promptBytes: 10_000 }), 16, requests / 10);
 }
 
 /** Resident memory in MB after each of `steps` equal parts of `total` unary requests. */

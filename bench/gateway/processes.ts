@@ -14,11 +14,14 @@ export interface Subject extends AsyncDisposable {
 
 /** How a process is started. */
 export interface SubjectOptions {
-  /** Arguments of `deno`. */
+  /** @default {deno} */
+  readonly program?: string;
   readonly args: readonly string[];
   /** The core it may use; `null`: any. */
   readonly core: number | null;
   readonly env?: Record<string, string>;
+  /** Where it will listen. @default {what it prints} */
+  readonly port?: number;
   /** File that takes what it says on stderr. */
   readonly stderr: string;
 }
@@ -26,21 +29,26 @@ export interface SubjectOptions {
 /** What `/proc/PID/stat` counts in. */
 const TICK_MS = 10;
 
-/** Starts a process that prints its port or its address, and waits until it has. */
+/** Milliseconds until a process must listen. */
+const START_MS = 20_000;
+
+/** Starts a process that prints its port or its address, or whose port is known, and waits until it is there. */
 export async function startSubject(options: SubjectOptions): Promise<Subject> {
   const { args, core, stderr } = options;
   const pin = core === null ? [] : ["taskset", "-c", String(core)];
   // The shell gives way to the program, so the process id is the program's.
   const script = 'log="$1"; shift; exec "$@" 2>"$log"';
   const child = new Deno.Command("/bin/sh", {
-    args: ["-c", script, "sh", stderr, ...pin, Deno.execPath(), ...args],
+    args: ["-c", script, "sh", stderr, ...pin, options.program ?? Deno.execPath(), ...args],
     env: options.env ?? {},
     stdin: "null",
     stdout: "piped",
     stderr: "null",
   }).spawn();
   const meter = new CpuMeter(child.pid);
-  const port = await printedPort(child.stdout);
+  const port = options.port === undefined
+    ? await printedPort(child.stdout)
+    : await listening(options.port, child.stdout);
   if (port === null) {
     throw new Error(`${args.at(-1)} did not start:\n${await Deno.readTextFile(stderr)}`);
   }
@@ -72,6 +80,21 @@ export async function canPin(): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+async function listening(port: number, stdout: ReadableStream<Uint8Array>): Promise<number | null> {
+  // What nobody reads fills the pipe.
+  stdout.pipeTo(new WritableStream()).catch(() => {});
+  const end = performance.now() + START_MS;
+  while (performance.now() < end) {
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      return port;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  return null;
 }
 
 async function printedPort(stdout: ReadableStream<Uint8Array>): Promise<number | null> {

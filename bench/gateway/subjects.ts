@@ -1,4 +1,5 @@
 /** What is measured: the pass-through and the real `synth up`, and the same question in the words of each. @module */
+import { installClient } from "../../tests/support/install.ts";
 import { post, type Target } from "./load.ts";
 import { startSubject, type Subject } from "./processes.ts";
 
@@ -7,10 +8,15 @@ export interface Contender extends AsyncDisposable {
   readonly name: string;
   readonly subject: Subject;
   /** A request that the upstream answers as `mode` says. */
-  target(
-    mode: Mode,
-    options?: { readonly stream?: boolean; readonly promptBytes?: number },
-  ): Target;
+  target(mode: Mode, options?: Question): Target;
+}
+
+/** What is asked. */
+export interface Question {
+  readonly stream?: boolean;
+  readonly promptBytes?: number;
+  /** Whether the answer is stored, which only a gateway does. @default {false} */
+  readonly store?: boolean;
 }
 
 /** The answers that the upstream can give; see `mock_upstream.ts`. */
@@ -72,13 +78,50 @@ export async function startSynthGateway(
   return {
     name: "synth",
     subject,
-    target(mode, { stream = false, promptBytes = 400 } = {}) {
-      const body = { model: mode, input: prompt(promptBytes), stream };
+    target(mode, { stream = false, promptBytes = 400, store = false } = {}) {
+      const body = { model: mode, input: prompt(promptBytes), stream, store };
       const request = post("/v1/responses", body, { authorization: `Bearer ${KEY}` });
       return { hostname: subject.hostname, port: subject.port, request };
     },
     [Symbol.asyncDispose]: () => subject[Symbol.asyncDispose](),
   };
+}
+
+/** Portkey's gateway: no keys, no budgets, no translation, one upstream named in the headers. */
+export async function startPortkey(
+  upstream: Subject,
+  core: number | null,
+  logs: string,
+): Promise<Contender> {
+  const dir = await installClient("portkey");
+  const script = `${dir}/node_modules/@portkey-ai/gateway/build/start-server.js`;
+  const port = freePort();
+  const subject = await startSubject({
+    program: "node",
+    args: [script, `--port=${port}`, "--headless"],
+    core,
+    port,
+    stderr: `${logs}/portkey.log`,
+  });
+  return {
+    name: "Portkey",
+    subject,
+    target(mode, { stream = false, promptBytes = 400 } = {}) {
+      const messages = [{ role: "user", content: prompt(promptBytes) }];
+      const request = post("/v1/chat/completions", { model: mode, messages, stream }, {
+        authorization: "Bearer nobody",
+        "x-portkey-provider": "openai",
+        "x-portkey-custom-host": `${upstream.origin}/${mode}/v1`,
+      });
+      return { hostname: subject.hostname, port: subject.port, request };
+    },
+    [Symbol.asyncDispose]: () => subject[Symbol.asyncDispose](),
+  };
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
 }
 
 function configText(upstream: string): string {

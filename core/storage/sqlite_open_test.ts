@@ -104,6 +104,37 @@ Deno.test("write commits what arrives together at once, and a failure undoes its
     await other.close();
   }));
 
+Deno.test("write calls what gathers once before the commit, and after each write when one throws", () =>
+  inFolder(async (path) => {
+    const store = await open(path);
+    let epochs = new Set<object>();
+    let gathered: number[] = [];
+    let calls = 0;
+    const flush = (db: DatabaseSync): void => {
+      calls++;
+      for (const n of gathered) db.prepare("INSERT INTO t VALUES (?, '')").run(n);
+      gathered = [];
+    };
+    // As a cache does: what was gathered in an epoch that is over belongs to a transaction that never was.
+    const gather = (n: number): Promise<void> =>
+      store.write((_, epoch) => {
+        if (!epochs.has(epoch)) {
+          epochs = new Set([epoch]);
+          gathered = [];
+        }
+        gathered.push(n);
+        if (n < 0) throw new Error("mine");
+      }, flush);
+    await Promise.all([gather(1), gather(2), gather(3)]);
+    assertEquals([numbers(store), calls], [[1, 2, 3], 1]);
+    const mixed = await Promise.allSettled([gather(4), gather(-1), gather(5), gather(2)]);
+    const fulfilled = mixed.map(({ status }) => status === "fulfilled");
+    // The last breaks a constraint when it is flushed: it fails, and nothing else does.
+    assertEquals(fulfilled, [true, false, true, false]);
+    assertEquals(numbers(store), [1, 2, 3, 4, 5]);
+    await store.close();
+  }));
+
 Deno.test("write refuses a function that returns a promise", async () => {
   const store = await open(":memory:");
   const wrong = store.write(async (db) => {

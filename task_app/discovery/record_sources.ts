@@ -9,13 +9,15 @@ export function recordCandidates(records: readonly ServiceRecord[]): Candidate[]
     const url = parseHttpUrl(record.url);
     if (url === null) return [];
     const tunnel = record.type === "tunnel" ? record : null;
+    // One that is being opened has no name to be reached by yet.
+    if (tunnel?.hostname === "") return [];
     return [{
       url: plainUrl(url),
       via: tunnel === null ? "service_records" : "tunnel_records",
       type: tunnel === null ? "local" : "cloudflare",
       port: record.port,
       mode: tunnel?.mode ?? null,
-      hostname: tunnel === null ? null : tunnel.hostname || url.hostname,
+      hostname: tunnel?.hostname ?? null,
       appId: record.app_id ?? null,
       metadata: { ...record },
       trusted: true,

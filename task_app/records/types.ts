@@ -42,6 +42,7 @@ export interface LocalServiceRecord extends ServiceRecordBase {
 export interface TunnelServiceRecord extends ServiceRecordBase {
   readonly type: "tunnel";
   readonly mode: "quick" | "managed";
+  /** Empty while it is being opened: `url` is then that of the task app. */
   readonly hostname: string;
   /** Where `cloudflared` tells its metrics, on loopback. */
   readonly metrics_url?: string;

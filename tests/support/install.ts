@@ -22,6 +22,8 @@ export const CLIENTS: { readonly [client in ClientName]: Client } = {
     ],
   },
   wrangler: { name: "wrangler", version: "4.86.0" },
+  // Not driven but measured, beside ours: `deno task bench`.
+  portkey: { name: "@portkey-ai/gateway", version: "1.15.2" },
 };
 
 /** Name of a client. */
@@ -32,7 +34,8 @@ export type ClientName =
   | "openai6"
   | "llmprobe"
   | "aisdk"
-  | "wrangler";
+  | "wrangler"
+  | "portkey";
 
 interface Client {
   readonly name: string;

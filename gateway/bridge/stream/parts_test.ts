@@ -18,6 +18,17 @@ Deno.test("utf8Length counts what TextEncoder gives", () => {
   );
 });
 
+Deno.test("utf8Length counts long texts as TextEncoder does, wherever their parts end", () => {
+  const units = ["a", "\u00e9", "\u20ac", "\u{1f600}", "\ud83d", "\ude00"];
+  const parts = fc.array(fc.tuple(fc.constantFrom(...units), fc.integer({ min: 1, max: 9000 })), {
+    maxLength: 6,
+  });
+  fc.assert(fc.property(parts, (all) => {
+    const text = all.map(([unit, times]) => unit.repeat(times)).join("");
+    assertEquals(utf8Length(text), new TextEncoder().encode(text).length);
+  }));
+});
+
 Deno.test("JsonScan is complete exactly when the outermost value ends", () => {
   fc.assert(
     fc.property(fc.json(), fc.nat(), (json, cut) => {

@@ -94,8 +94,7 @@ export class EdgeDouble implements AsyncDisposable {
   }
 
   async #serve(request: Request): Promise<Response> {
-    const hostname = request.headers.get("host")?.split(":", 1)[0] ?? "";
-    const { pathname, search } = new URL(request.url);
+    const { hostname, pathname, search } = new URL(request.url);
     this.requests.push({ hostname, path: pathname, headers: request.headers });
     const route = this.#routes.get(hostname);
     if (route === undefined || this.unknownFor-- > 0) {
