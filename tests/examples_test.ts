@@ -3,7 +3,9 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { parse } from "../examples/intent_classification/dataset.ts";
 import { evaluate } from "../examples/shared/evaluation.ts";
 import { explorer } from "../examples/testing/explorer.ts";
-import { SynthError } from "@synth/core";
+import { createLogger, SynthError } from "@synth/core";
+import { validateTaskAppEndpoint } from "@synth/task-app";
+import { InProcessTaskApp } from "@synth/task-app/in-process";
 import { scriptedConfig, startGatewayProcess } from "./support/gateway_process.ts";
 import { type ProgramResult, runProgram } from "./support/run_program.ts";
 import { type RecordedRequest, startUpstream } from "./support/scripted_upstream.ts";
@@ -84,6 +86,22 @@ for (
     assertMatch(result.stdout, /^mean +0\.\d{3} /m);
     const report = reportOf(result);
     assertEquals([report.results.length, report.failed, report.mean_return], [12, 0, mean]);
+  });
+}
+
+for (const name of ["intent_classification", "warehouse"]) {
+  Deno.test(`examples/${name} is what a trainer asks of a task app before it begins`, async () => {
+    await using app = await InProcessTaskApp.start({
+      taskAppPath: `${ROOT}examples/${name}/task_app.ts`,
+      tunnelMode: "local",
+      port: 0,
+      apiKey: "dev",
+      handleSignals: false,
+      records: false,
+      log: createLogger({ write: () => {} }),
+    });
+    const report = await validateTaskAppEndpoint(app.url ?? "", { apiKey: "dev" });
+    assertEquals(report.overall, true, JSON.stringify(report));
   });
 }
 

@@ -34,7 +34,7 @@ Deno.test("data/utterances.jsonl is balanced, and no text is in it twice", () =>
   for (const { text } of ROWS) assert(text.length >= 15 && !/[{}]/.test(text), text);
 });
 
-Deno.test("data/utterances.jsonl is a task: words alone tell much of it, and not all", () => {
+Deno.test("data/utterances.jsonl is a task: words alone tell some of it, and not all", () => {
   const score = naiveBayes(splits.get("train") ?? [], splits.get("test") ?? []);
   // By chance it would be 1 in 16.
   assertGreater(score, 0.15);

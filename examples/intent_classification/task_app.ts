@@ -19,7 +19,7 @@ import {
 import { askModel } from "../shared/chat.ts";
 import { type ExamplePorts, inferenceOf } from "../shared/inference.ts";
 import { rubricInfo } from "../shared/rubric_info.ts";
-import { openAiCall, Trace } from "../shared/trace.ts";
+import { openAiCall, Trace, wantsTrajectories } from "../shared/trace.ts";
 import { questionOf, readAnswer } from "./classify.ts";
 import { createDatasets, rowOf, type Utterances } from "./dataset.ts";
 import eventsRubric from "./rubrics/events.json" with { type: "json" };
@@ -99,7 +99,7 @@ async function rollout(
   const about = { row_id: row.id, split: row.split, expected: row.label, intent: reading.intent };
   return includeInferenceUrl({
     run_id: request.run_id,
-    trajectories: [{
+    trajectories: !wantsTrajectories(request) ? [] : [{
       env_id: request.env.env_id ?? ENVIRONMENT,
       policy_id: policy_id ?? policy_name ?? "policy",
       steps: [{

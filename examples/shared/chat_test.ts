@@ -153,3 +153,11 @@ Deno.test("jsonIn finds the object in what models write around it", () => {
     assertEquals(jsonIn(text), null);
   }
 });
+
+Deno.test("wantsTrajectories leaves them out when the request does without, and keeps what the RL rules want", async () => {
+  const app = playedApp(intentClassification, () => completion(ANSWER));
+  const record = { trajectories: false };
+  assertEquals((await app.rollout({ record, mode: "eval" })).trajectories, []);
+  assertEquals((await app.rollout({ record, mode: "eval", strict: true })).trajectories.length, 1);
+  assertEquals((await app.rollout({ record })).trajectories.length, 1);
+});

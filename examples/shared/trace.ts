@@ -57,6 +57,11 @@ export class Trace {
   }
 }
 
+/** Whether the answer carries trajectories: not when the request does without, unless the RL rules want them. */
+export function wantsTrajectories({ record, mode, strict }: RolloutRequest): boolean {
+  return record.trajectories || mode === "rl" || strict === true;
+}
+
 /** What the model answered, as a message that any endpoint takes back. */
 export function assistantMessage(answer: ModelAnswer): ChatMessage {
   const calls = answer.toolCalls.map(openAiCall);

@@ -17,7 +17,7 @@ import {
 } from "@synth/task-app";
 import { type ExamplePorts, inferenceOf } from "../shared/inference.ts";
 import { rubricInfo } from "../shared/rubric_info.ts";
-import { Trace } from "../shared/trace.ts";
+import { Trace, wantsTrajectories } from "../shared/trace.ts";
 import { play } from "./episode.ts";
 import eventsRubric from "./rubrics/events.json" with { type: "json" };
 import outcomeRubric from "./rubrics/outcome.json" with { type: "json" };
@@ -105,7 +105,7 @@ async function rollout(
   const details = { ...about, ...progress, achievements, actions, par };
   return includeInferenceUrl({
     run_id: request.run_id,
-    trajectories: [{
+    trajectories: !wantsTrajectories(request) ? [] : [{
       env_id: env.env_id ?? ENVIRONMENT,
       policy_id: policy.policy_id ?? policy.policy_name ?? "policy",
       steps: [...steps],
