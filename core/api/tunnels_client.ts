@@ -51,7 +51,7 @@ export class TunnelsClient {
   /**
    * A tunnel with what it takes to run it again, for who made it and for admins.
    *
-   * @throws {SynthError} 403 `not_tunnel_owner`; 404 `tunnel_not_found`; 409 `tunnel_not_active`, `tunnel_rotation_incomplete`
+   * @throws {SynthError} 403 `not_tunnel_owner`; 404 `tunnel_not_found`; 409 `tunnel_not_active`, `tunnel_credentials_unavailable`
    */
   async credentials(id: string): Promise<TunnelCredentials> {
     return await this.#api.call("GET", at(id, "/token"), TunnelCredentialsSchema);

@@ -12,6 +12,7 @@ import * as z from "zod";
 import { REGISTRY_SCHEMAS, registryPaths } from "./registry_paths.ts";
 import { RESPONSE_SCHEMAS, responsePaths } from "./response_paths.ts";
 import { SESSION_SCHEMAS, sessionPaths } from "./session_paths.ts";
+import { TUNNEL_SCHEMAS, tunnelPaths } from "./tunnel_paths.ts";
 
 const SCHEMAS = {
   ResponsesRequest: ResponsesRequestSchema,
@@ -23,6 +24,7 @@ const SCHEMAS = {
   ...RESPONSE_SCHEMAS,
   ...SESSION_SCHEMAS,
   ...REGISTRY_SCHEMAS,
+  ...TUNNEL_SCHEMAS,
 } as const;
 
 type SchemaName = keyof typeof SCHEMAS;
@@ -139,6 +141,7 @@ function paths(): JsonObject {
     ...responsePaths(protectedRoute),
     ...sessionPaths(protectedRoute),
     ...registryPaths(protectedRoute),
+    ...tunnelPaths(protectedRoute),
   };
 }
 
