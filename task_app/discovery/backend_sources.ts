@@ -19,6 +19,8 @@ export interface BackendSourceOptions {
 }
 
 const MAX_BODY = 4 * 1024 * 1024;
+const PAGE = 1000;
+const MAX_PAGES = 10;
 const TUNNELS = "/api/v1/tunnels/";
 const REGISTRY = "/api/v1/registry/task-apps";
 
@@ -69,35 +71,49 @@ async function ask(
   what: string,
   read: (entry: { [key: string]: Json }) => Candidate | null,
 ): Promise<SourceFindings> {
+  const candidates: Candidate[] = [];
   const failed = (why: string): SourceFindings => ({
-    candidates: [],
+    candidates,
     warnings: [`The backend's ${what} could not be asked: ${why}`],
   });
+  let next: URL | null = new URL(`${path}?limit=${PAGE}`, backend.baseUrl);
   try {
-    const response = await send(new URL(path, backend.baseUrl), {
-      headers: { authorization: `Bearer ${backend.apiKey}`, accept: "application/json" },
-      redirect: "manual",
-      signal,
-    });
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      // A backend without such a thing has nothing to tell.
-      return response.status === 404
-        ? { candidates: [], warnings: [] }
-        : failed(`HTTP ${response.status}`);
+    for (let pages = 0; next !== null; pages++) {
+      if (pages === MAX_PAGES) return failed(`it has more than ${MAX_PAGES * PAGE}`);
+      const response: Response = await send(next, {
+        headers: { authorization: `Bearer ${backend.apiKey}`, accept: "application/json" },
+        redirect: "manual",
+        signal,
+      });
+      if (response.status !== 200) {
+        await response.body?.cancel();
+        // A backend without such a thing has nothing to tell.
+        const absent = response.status === 404 && pages === 0;
+        return absent ? { candidates, warnings: [] } : failed(`HTTP ${response.status}`);
+      }
+      const body = await readJsonLimited(response.body, { maxBytes: MAX_BODY });
+      if (!Array.isArray(body)) return failed("its answer is no list");
+      for (const entry of body) {
+        const isObject = typeof entry === "object" && entry !== null && !Array.isArray(entry);
+        const candidate = isObject ? read(entry) : null;
+        if (candidate !== null) candidates.push(candidate);
+      }
+      next = nextPage(response, next);
     }
-    const body = await readJsonLimited(response.body, { maxBytes: MAX_BODY });
-    if (!Array.isArray(body)) return failed("its answer is no list");
-    const candidates = body.flatMap((entry) => {
-      const isObject = typeof entry === "object" && entry !== null && !Array.isArray(entry);
-      const candidate = isObject ? read(entry) : null;
-      return candidate === null ? [] : [candidate];
-    });
     return { candidates, warnings: [] };
   } catch (error) {
     if (error instanceof SynthError) return failed(error.message);
     return failed(signal.aborted ? "no answer in time" : "no connection");
   }
+}
+
+/** What `Link` names as the next page, of the same list: the key goes nowhere else. */
+function nextPage(response: Response, current: URL): URL | null {
+  const link = response.headers.get("link") ?? "";
+  const target = /^<([^<>]{1,2048})>;[ ]*rel="?next"?$/.exec(link)?.[1];
+  if (target === undefined || !URL.canParse(target, current.href)) return null;
+  const url = new URL(target, current);
+  return url.origin === current.origin && url.pathname === current.pathname ? url : null;
 }
 
 function base(

@@ -1,5 +1,13 @@
 /** Asks one server what it is and how it is, and shows the key only to those that may see it. @module */
-import { type Clock, type Json, readJsonLimited, REDACTED, redactJson } from "@synth/core";
+import {
+  type Clock,
+  type Json,
+  readJsonLimited,
+  REDACTED,
+  redactJson,
+  redactText,
+  type SecretSet,
+} from "@synth/core";
 import { extractAppInfo } from "../app_info.ts";
 import { checkTaskAppHealth, type TaskAppHealth } from "../health.ts";
 import { isLoopbackHost } from "./identity.ts";
@@ -14,6 +22,8 @@ export interface CheckOptions {
   readonly sendKey: boolean;
   /** Headers of Cloudflare Access for tunnels of our own. */
   readonly accessHeaders: Record<string, string> | undefined;
+  /** What must not be shown, wherever a server writes it: it may repeat the key that it was sent. */
+  readonly secrets: SecretSet;
   readonly timeoutMs: number;
   readonly fetch: typeof fetch;
   readonly clock: Clock;
@@ -23,6 +33,9 @@ export interface CheckOptions {
 /** Codes with which a task app refuses a key: with one of them it has said what it is. */
 const REFUSALS = new Set(["unauthorised", "missing_environment_api_key"]);
 const MAX_BODY = 64 * 1024;
+/** Characters of a name that is shown. */
+const MAX_NAME = 256;
+const SECRET_MEMBER = /(?:key|token|secret|password|credential)s?$/i;
 
 /**
  * Asks one server. Without a key first, unless it stands in our records: a stranger who happens to listen on a port learns nothing. What says on
@@ -46,7 +59,7 @@ export async function checkCandidate(
   if (apiKey !== undefined && !mayKnow && known && loopback && health.status === "unauthorized") {
     health = await ask(candidate, options, true);
   }
-  return describe(candidate, health, known, greeting);
+  return describe(candidate, health, known, greeting, options.secrets);
 }
 
 /** What stands in the answer when the deadline came first. */
@@ -58,7 +71,7 @@ export function uncheckedApp(candidate: MergedCandidate): ScannedApp {
     health: null,
     httpStatus: null,
   };
-  return describe(candidate, health, false, null);
+  return describe(candidate, health, false, null, null);
 }
 
 async function ask(
@@ -121,15 +134,17 @@ function describe(
   health: TaskAppHealth,
   known: boolean,
   greeting: Greeting | null,
+  secrets: SecretSet | null,
 ): ScannedApp {
+  const mask = (text: string) => redactText(secrets?.mask(text) ?? text);
+  const shown = (text: string | null | undefined) => text ? mask(text).slice(0, MAX_NAME) : null;
   const info = extractAppInfo(health.metadata);
-  const appId = info.app_id ?? candidate.appId ?? greeting?.service ?? null;
-  const metadata = hideKeys(redactJson(Object.fromEntries([
-    ...Object.entries(health.metadata),
-    ...Object.entries(candidate.metadata),
-  ])));
+  const appId = shown(info.app_id) ?? candidate.appId ?? shown(greeting?.service);
+  const taskName = shown(info.task_name);
+  const entries = [...Object.entries(health.metadata), ...Object.entries(candidate.metadata)];
+  const metadata = hideKeys(redactJson(Object.fromEntries(entries), mask));
   return {
-    name: appId ?? info.task_name ?? fallbackName(candidate),
+    name: appId ?? taskName ?? fallbackName(candidate),
     url: candidate.url,
     type: candidate.type,
     health_status: health.health_status,
@@ -137,14 +152,14 @@ function describe(
     tunnel_mode: candidate.mode,
     tunnel_hostname: candidate.hostname,
     app_id: appId,
-    task_name: info.task_name,
-    dataset_id: info.dataset_id,
-    version: info.version,
+    task_name: taskName,
+    dataset_id: shown(info.dataset_id),
+    version: shown(info.version),
     metadata: asObject(metadata),
     discovered_via: candidate.via,
     status: health.status,
     sources: [...candidate.sources],
-    is_task_app: known || candidate.trusted || candidate.via === "backend_api" ||
+    is_task_app: known || candidate.recordId !== null || candidate.via === "backend_api" ||
       candidate.via === "registry",
     record_id: candidate.recordId,
   };
@@ -155,14 +170,15 @@ function fallbackName({ hostname, mode, port, url }: MergedCandidate): string {
   return port === null ? url : `localhost:${port}`;
 }
 
-/** The redaction of logs lets `key` stand; here a member that ends so is a credential. */
-function hideKeys(value: Json): Json {
-  if (Array.isArray(value)) return value.map(hideKeys);
+/** The redaction of logs lets `key` and plurals stand; here every text in a member that ends so is a credential. */
+function hideKeys(value: Json, hidden = false): Json {
+  if (typeof value === "string") return hidden ? REDACTED : value;
+  if (Array.isArray(value)) return value.map((item) => hideKeys(item, hidden));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [
       name,
-      /key$/i.test(name) && typeof inner === "string" ? REDACTED : hideKeys(inner),
+      hideKeys(inner, hidden || SECRET_MEMBER.test(name)),
     ]),
   );
 }

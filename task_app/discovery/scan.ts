@@ -1,5 +1,5 @@
 /** Finds running task apps. @module */
-import { type Clock, systemClock } from "@synth/core";
+import { type Clock, SecretSet, systemClock } from "@synth/core";
 import type { TaskAppStatus } from "../health.ts";
 import type { ServiceRecord } from "../records/types.ts";
 import {
@@ -14,6 +14,7 @@ import { eachLimited } from "./each_limited.ts";
 import { mergeCandidates, type MergedCandidate } from "./merge.ts";
 import { findOpenPorts, type PortRange } from "./port_scan.ts";
 import { recordCandidates } from "./record_sources.ts";
+import { type ProcessStateOf, trustRecords } from "./record_trust.ts";
 import { acceptsConnection, cloudflaredProcesses } from "./system.ts";
 import type { Candidate, ScannedApp, ScanReport, ScanSummary, SourceFindings } from "./types.ts";
 
@@ -30,8 +31,8 @@ export interface ScanOptions {
   /** The task apps' key; see {@linkcode ScanOptions.sendKey} for who gets it. */
   readonly apiKey?: string | undefined;
   /**
-   * Sends the key to everything that is found. Otherwise it goes to what stands in the records, and to what said on loopback, without the key, that
-   * it is a task app. @default {false}
+   * Sends the key to everything that is found. Otherwise it goes to what stands in the records (on this machine: while the process of the record
+   * runs), and to what said on loopback, without the key, that it is a task app. @default {false}
    */
   readonly sendKey?: boolean;
   /** Headers of Cloudflare Access; sent to managed tunnels of the records, with `sendKey` to all managed tunnels. */
@@ -58,6 +59,8 @@ export interface ScanOptions {
 export interface ScanRecords {
   list(): Promise<ServiceRecord[]>;
   removeStale(): Promise<ServiceRecord[]>;
+  /** Whether the process of a record runs. Without it no record of this machine is trusted. */
+  processState?: ProcessStateOf;
 }
 
 const DEFAULT_PORTS: PortRange = { first: 8000, last: 8100 };
@@ -79,6 +82,8 @@ class Scan {
   readonly #end = new AbortController();
   /** Aborted earlier: a backend that does not answer must leave time to ask what was found. */
   readonly #sourcesEnd = new AbortController();
+  /** The ports were not all tried. */
+  #portsLeft = false;
 
   constructor(options: ScanOptions) {
     this.#options = options;
@@ -111,7 +116,7 @@ class Scan {
         apps: shown,
         scan_summary: summaryOf(shown, apps.length - shown.length),
         schema_version: 1,
-        complete: !this.#end.signal.aborted,
+        complete: !this.#end.signal.aborted && !this.#portsLeft,
         duration_ms: Math.round(this.#clock.monotonic() - began),
         warnings: found.warnings,
       };
@@ -157,6 +162,10 @@ class Scan {
       acceptsConnection(host, port, connectTimeoutMs, this.#sourcesEnd.signal);
     const open = await findOpenPorts(ports, connect, this.#sourcesEnd.signal);
     this.#say(`${open.length} open ports`);
+    this.#portsLeft = this.#sourcesEnd.signal.aborted;
+    const warnings = this.#portsLeft
+      ? ["Not all ports were tried in time: name fewer, or give a longer deadline"]
+      : [];
     const candidates = open.map(({ port, url }): Candidate => ({
       url,
       via: "port_scan",
@@ -169,7 +178,7 @@ class Scan {
       trusted: false,
       recordId: null,
     }));
-    return { candidates, warnings: [] };
+    return { candidates, warnings };
   }
 
   async #processes(): Promise<SourceFindings> {
@@ -207,7 +216,12 @@ class Scan {
     try {
       const gone = await records.removeStale();
       if (gone.length > 0) this.#say(`${gone.length} records of services that ended were removed`);
-      const candidates = recordCandidates(await records.list());
+      const kept = await records.list();
+      const candidates = await trustRecords(
+        recordCandidates(kept),
+        kept,
+        (record) => records.processState?.(record) ?? Promise.resolve("unknown"),
+      );
       return this.#told({ candidates, warnings: [] }, "service records");
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
@@ -216,27 +230,27 @@ class Scan {
   }
 
   async #check(candidates: readonly MergedCandidate[]): Promise<ScannedApp[]> {
-    const { apiKey, sendKey = false, accessHeaders, timeoutMs = 2_000 } = this.#options;
+    const { apiKey, backend, sendKey = false, accessHeaders, timeoutMs = 2_000 } = this.#options;
+    const secrets = [apiKey, backend?.apiKey, ...Object.values(accessHeaders ?? {})];
     const options: CheckOptions = {
       apiKey,
       sendKey,
       accessHeaders,
+      secrets: new SecretSet(secrets.filter((secret) => secret !== undefined)),
       timeoutMs,
       fetch: this.#fetch,
       clock: this.#clock,
       signal: this.#end.signal,
     };
-    const apps = await eachLimited(
-      candidates,
-      REQUESTS_AT_ONCE,
-      this.#end.signal,
-      async (candidate) => {
-        const app = await checkCandidate(candidate, options);
-        this.#say(`${app.url}: ${app.is_task_app ? app.status : "something else"}`);
-        return app;
-      },
-    );
-    return apps.map((app, i) => app ?? uncheckedApp(candidates[i] as MergedCandidate));
+    // What others name comes last: a thousand dead entries of a registry must not use up the time for our own.
+    const order = candidates.toSorted((a, b) => Number(isForeign(a)) - Number(isForeign(b)));
+    const asked = new Map<MergedCandidate, ScannedApp>();
+    await eachLimited(order, REQUESTS_AT_ONCE, this.#end.signal, async (candidate) => {
+      const app = await checkCandidate(candidate, options);
+      this.#say(`${app.url}: ${app.is_task_app ? app.status : "something else"}`);
+      asked.set(candidate, app);
+    });
+    return candidates.map((candidate) => asked.get(candidate) ?? uncheckedApp(candidate));
   }
 
   #told(found: SourceFindings, what: string): SourceFindings {
@@ -247,6 +261,11 @@ class Scan {
   #say(line: string): void {
     this.#options.onProgress?.(line);
   }
+}
+
+/** Found neither on this machine nor in our own records. */
+function isForeign({ sources }: MergedCandidate): boolean {
+  return sources.every((source) => source === "registry" || source === "backend_api");
 }
 
 function summaryOf(apps: readonly ScannedApp[], others: number): ScanSummary {
