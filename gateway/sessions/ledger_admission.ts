@@ -298,7 +298,7 @@ export class LedgerAdmission implements Admission {
     return refusalError(refusal, {
       client: request.client.kind,
       model: request.model,
-      unmeterable,
+      unmeterable: unmeterable === null ? null : asSent(unmeterable, request),
       onLimit: await onLimitOf(this.#options.ledger, request.principal.org, refusal.sessionId),
       now: this.#options.clock.now(),
     });
@@ -396,4 +396,11 @@ const LEAST_ROOM = 4096;
 function choicesOf(request: AdmissionRequest): number {
   const n = request.chat["n"];
   return typeof n === "number" && Number.isSafeInteger(n) && n > 1 ? Math.min(n, 1024) : 1;
+}
+
+/** A part in the client's words: where the request is translated, its place is another one. */
+function asSent(unmeterable: string, { api, model }: AdmissionRequest): string {
+  if (api === "chat" && model.upstream.api === "chat") return unmeterable;
+  const field = api === "chat" ? "messages" : "input";
+  return unmeterable.replace(/^messages\[\d+\](?:\.content\[\d+\])?/, field);
 }

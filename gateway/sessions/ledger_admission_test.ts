@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type FakeClock, SynthError } from "@synth/core";
+import type { ChatRequest } from "../bridge/chat.ts";
 import { limit } from "./ledger/testing/samples.ts";
 import type { SessionLedger } from "./ledger/ledger.ts";
 import { away, guessed, openBench, reported, WHO, withVerbs } from "./testing/admission_bench.ts";
@@ -255,6 +256,16 @@ Deno.test("admit() refuses what nothing bounds only where it counts", async () =
   assertEquals(counted.code, "unmeterable_field");
   const calls = await it.open([limit("api_calls", 10)]);
   await it.admission.admit(it.request(at(calls), { chat }));
+});
+
+Deno.test("admit() names a part that nothing bounds by its place only where that is the client's", async () => {
+  await using it = await openBench();
+  const part = { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } };
+  const chat = { messages: [{ role: "user", content: [part] }] } as Partial<ChatRequest>;
+  const param = async (api: "chat" | "responses"): Promise<string | null> =>
+    (await refused(it.admission.admit(it.request({}, { chat, api })))).param;
+  assertEquals(await param("chat"), "messages[0].content[0]: image_url");
+  assertEquals(await param("responses"), "input: image_url");
 });
 
 Deno.test("admit() refuses models whose output nothing caps, naming what to set", async () => {
