@@ -130,6 +130,10 @@ function keyWarnings(env: Environment, config: SynthConfig): string[] {
       warnings.push(`${variable} is not set: upstream "${name}" is called without a key`);
     }
   }
+  const { api_token_env: token } = config.tunnels;
+  if (token !== null && !env[token]) {
+    warnings.push(`${token} is not set: no managed tunnels are made`);
+  }
   return warnings;
 }
 
@@ -163,5 +167,7 @@ const TOLD: Readonly<Record<string, string>> = {
   invalid_static_key: "SYNTH_API_KEY is not valid",
   upstream_key_unreadable: "SYNTH_CONFIG_TOML names a file for a key: there are no files here",
   upstream_key_invalid: "The key of an upstream is not valid",
+  tunnel_token_invalid: "The API token of [tunnels] is not valid",
+  tunnel_token_unreadable: "SYNTH_CONFIG_TOML names a file for a token: there are no files here",
   unknown_profile: "SYNTH_CONFIG_TOML names a profile that does not exist",
 };

@@ -1,5 +1,5 @@
 /**
- * Tunnels at Cloudflare. The requests have the types of Cloudflare's own client; its code is not used (docs/decisions/0016-cloudflare-requests.md).
+ * Tunnels at Cloudflare. The requests have the types of Cloudflare's own client; its code is not used (docs/decisions/0018-cloudflare-requests.md).
  *
  * @module
  */
