@@ -68,7 +68,8 @@ Deno.test("synth tunnel opens in the background, tells the truth, and closes by 
   assertEquals([status.state, status.health], ["connected", "healthy"]);
   const logs = await synth.run("logs", first.id, "--lines", "1");
   assertStringIncludes(logs.stdout, "Registered tunnel connection");
-  const following = synth.start("logs", first.id, "--follow", "--lines", "0");
+  await using following = synth.start("logs", first.id, "--follow", "--lines", "1");
+  await following.firstLine();
   const closed = await synth.run("close", first.id);
   assertEquals([closed.code, closed.stderr], [0, `${first.id} is closed\n`]);
   assertEquals((await following.result).code, 0);

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { open } from "node:fs/promises";
 import { type Clock, EXIT, SynthError } from "@synth/core";
+import { whenWritten } from "./when_written.ts";
 
 /** Milliseconds that the system has to end a process that was killed. */
 const KILL_MS = 10_000;
@@ -51,26 +52,25 @@ export interface DetachedProcess {
 export async function startDetached(command: DetachedCommand): Promise<DetachedProcess> {
   const log = await open(command.logFile, "a", 0o600);
   try {
-    const child = spawn(command.program, [...command.args], {
-      detached: true,
-      windowsHide: true,
-      stdio: ["ignore", log.fd, log.fd],
-      env: { ...command.env },
-      ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
-    });
-    const exited = new Promise<ProcessExit>((resolve) => {
-      child.on("exit", (code, signal) => resolve({ code, signal }));
-    });
-    const pid = await started(child, command.program);
-    return {
-      pid,
-      exited,
-      end: (options) => end(child, pid, exited, options),
-      unref: unrefOf(child),
-    };
+    return await whenWritten(() => startWith(command, log.fd));
   } finally {
     await log.close();
   }
+}
+
+async function startWith(command: DetachedCommand, fd: number): Promise<DetachedProcess> {
+  const child = spawn(command.program, [...command.args], {
+    detached: true,
+    windowsHide: true,
+    stdio: ["ignore", fd, fd],
+    env: { ...command.env },
+    ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
+  });
+  const exited = new Promise<ProcessExit>((resolve) => {
+    child.on("exit", (code, signal) => resolve({ code, signal }));
+  });
+  const pid = await started(child, command.program);
+  return { pid, exited, end: (options) => end(child, pid, exited, options), unref: unrefOf(child) };
 }
 
 function unrefOf(child: ChildProcess): () => void {

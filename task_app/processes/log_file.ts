@@ -67,7 +67,9 @@ export async function* followLog(path: string, options: FollowOptions): AsyncGen
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(TAIL_BYTES);
   let at = options.from;
-  using file = await Deno.open(path, { read: true });
+  using file = await openToRead(path);
+  // Its writer has ended, and somebody has cleaned up.
+  if (file === null) return;
   while (!options.signal.aborted) {
     const goesOn = await options.goesOn();
     const { size } = await file.stat();
@@ -86,6 +88,15 @@ export async function* followLog(path: string, options: FollowOptions): AsyncGen
     } catch {
       return;
     }
+  }
+}
+
+async function openToRead(path: string): Promise<Deno.FsFile | null> {
+  try {
+    return await Deno.open(path, { read: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
   }
 }
 

@@ -31,6 +31,18 @@ Deno.test("startDetached runs in a session of its own, with this environment alo
   assertEquals(await child.end(END), { code: 3, signal: null });
 });
 
+Deno.test("startDetached waits for a program that is still being written, but not for ever", async () => {
+  await using dir = await directory();
+  const program = `${dir.path}/program`;
+  const writer = await Deno.open(program, { write: true, createNew: true, mode: 0o755 });
+  await writer.write(new TextEncoder().encode("#!/bin/sh\nexit 4\n"));
+  const command = { program, args: [], env: {}, logFile: `${dir.path}/log` };
+  await assertRejects(() => startDetached(command), SynthError, "cannot be started");
+  const starting = startDetached(command);
+  writer.close();
+  assertEquals((await (await starting).exited).code, 4);
+});
+
 Deno.test("startDetached says what cannot be started", async () => {
   await using dir = await directory();
   const command = { program: `${dir.path}/nothing`, args: [], env: {}, logFile: `${dir.path}/log` };

@@ -1,5 +1,6 @@
 /** Runs programs: the port that a test replaces. @module */
 import { SynthError } from "@synth/core";
+import { whenWritten } from "../../processes/when_written.ts";
 import {
   type DetachedCommand,
   type DetachedProcess,
@@ -34,8 +35,7 @@ async function run(
   env: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<RunResult> {
-  signal.throwIfAborted();
-  const child = spawn(program, args, env);
+  const child = await whenWritten(() => spawn(program, args, env), signal);
   const killed = Promise.withResolvers<never>();
   const onAbort = () => {
     try {
