@@ -15,11 +15,13 @@ import { fileUrl, findConfig, RECORD_SEPARATOR, TOOLKITS, writeRunner } from "./
 
 const DEFAULT_PERMISSIONS = ["net", "env", "read"];
 
-/** Makes the script. @throws {SynthError} `task_app_file_not_found` (exit code 3), `invalid_modal_config`, `file_outside_project` (2) */
+/** Makes the script. @throws {SynthError} `task_app_file_not_found` (exit code 3), `invalid_modal_config` (2) */
 export async function modalFiles(run: DeployRun): Promise<{ readonly script: string }> {
   const { context, flags, paths } = run;
   const file = await realFile(absolute(context, run.file ?? ""));
-  const config = await findConfig(context, file);
+  const found = await findConfig(context, file);
+  // That of this checkout knows nothing of a file elsewhere.
+  const config = found !== null && isBelow(joinPath(context, found, ".."), file) ? found : null;
   const project = joinPath(context, config ?? file, "..");
   const job: DetachedJob = {
     file: fileUrl(`${MODAL_PROJECT}/${below(project, file)}`),
@@ -87,15 +89,15 @@ function pair(text: string, flag: string): { left: string; right: string } {
   });
 }
 
+function isBelow(directory: string, path: string): boolean {
+  return slashed(path).startsWith(slashed(`${directory}/`));
+}
+
 /** A path below a directory, with `/`. */
 function below(directory: string, path: string): string {
-  const prefix = directory.endsWith("/") || directory.endsWith("\\") ? directory : `${directory}/`;
-  const [base, whole] = [prefix, path].map((one) => one.replaceAll("\\", "/"));
-  if (base !== undefined && whole?.startsWith(base)) return whole.slice(base.length);
-  throw new SynthError(`${path} does not lie below its deno.json, in ${directory}`, {
-    code: "file_outside_project",
-    status: 400,
-    exitCode: EXIT.usage,
-    hint: "Put a deno.json beside the file: its directory is what goes to Modal",
-  });
+  return slashed(path).slice(slashed(`${directory}/`).length);
+}
+
+function slashed(path: string): string {
+  return path.replaceAll("\\", "/").replaceAll("//", "/");
 }
