@@ -242,6 +242,46 @@ on("try again what is safe to send again, and wait as they are told", async (ben
   assertEquals(cloudflare.state.cfd_tunnel.size, 1);
 });
 
+on("never ask for a part a second time when the first may have been made", async (bench) => {
+  const { caller, cloudflare } = bench;
+  for (const [step, line] of STEPS) {
+    if (!line.source.startsWith("^POST")) continue;
+    cloudflare.requests.length = 0;
+    cloudflare.fail(line, "done_502");
+    assertEquals(
+      await codeOf(bench.service().create(caller, bench.wanted())),
+      "tunnel_provider_failed",
+      step,
+    );
+    assertEquals(cloudflare.requests.filter((one) => line.test(one.line)).length, 1, step);
+  }
+}, ["SQLite"]);
+
+on(
+  "belong to one at a time: who slept too long takes back what it made, and is told",
+  async (bench) => {
+    const { caller, cloudflare, clock } = bench;
+    for (const [step, line] of STEPS) {
+      const sleeper = bench.service({
+        fetch: async (input, init) => {
+          if (line.test(`${init?.method} ${new URL(String(input)).pathname}`)) {
+            // A machine that was asleep: the time of day went on, its own clock did not.
+            clock.jump(clock.now() + 88_000);
+            await bench.service().sweep();
+          }
+          return await fetch(input, init);
+        },
+      });
+      const code = await codeOf(sleeper.create(caller, bench.wanted("mine")));
+      assert(["tunnel_interrupted", "tunnel_provider_refused"].includes(code), `${step}: ${code}`);
+      assertEquals(cloudflare.size(), 0, step);
+      clock.jump(clock.now() + 700_000);
+      await bench.service().sweep();
+      assertEquals(await bench.left(), [], step);
+    }
+  },
+);
+
 on(
   "remember what could not be removed, keep its name, and remove it with the next call of whoever comes",
   async (bench) => {
