@@ -71,6 +71,11 @@ function toLine(data: unknown): string {
   if (json === undefined) {
     throw new SynthError("The data of an event is not JSON", { code: "sse_data_invalid" });
   }
+  return escapeLineSeparators(json);
+}
+
+/** JSON without the characters that end a line for some readers and not in the standard: they can only stand in strings, where they become escapes. */
+export function escapeLineSeparators(json: string): string {
   return ODD_LINE_ENDS.test(json) ? json.replace(/[\u0085\u2028\u2029]/g, escapeUnit) : json;
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Json } from "@synth/core";
+import { escapeLineSeparators } from "@synth/core/sse";
 import { isTerminal, type WholeEvent } from "./events.ts";
 import type { ResponseObject } from "./response_object.ts";
 import type { DeltaChannel, EventSink } from "./stream/sink.ts";
@@ -55,8 +56,9 @@ export class EventWriter implements EventSink {
    * share a buffer, and a stream of type `bytes` takes that away with the first.
    */
   flush(): Uint8Array<ArrayBuffer> | null {
-    const text = this.#pending;
-    if (text === "") return null;
+    if (this.#pending === "") return null;
+    // All at once: all that is not our own ASCII stands in strings of JSON.
+    const text = escapeLineSeparators(this.#pending);
     this.#pending = "";
     const most = text.length * MAX_UTF8;
     if (most > SLAB) return encoder.encode(text);

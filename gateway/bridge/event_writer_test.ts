@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Json } from "@synth/core";
-import { SseParser } from "@synth/core/sse";
+import { escapeLineSeparators, SseParser } from "@synth/core/sse";
 import fc from "fast-check";
 import type { DeltaEvent } from "./events.ts";
 import { EventWriter } from "./event_writer.ts";
@@ -40,7 +40,7 @@ Deno.test("EventWriter.delta writes the bytes that JSON.stringify of the event g
         for (const piece of one.deltas) {
           writer.delta(channel, one.sequence, piece, logprobs);
           const event = deltaEvent(channel, one.sequence, piece, logprobs);
-          expected += `event: ${type}\ndata: ${JSON.stringify(event)}\n\n`;
+          expected += `event: ${type}\ndata: ${escapeLineSeparators(JSON.stringify(event))}\n\n`;
         }
       }
       assertEquals(text(writer), expected.toWellFormed());
@@ -67,7 +67,7 @@ Deno.test("EventWriter.event writes the bytes that JSON.stringify of the event g
     machine.finish({ reason: "done", now: 1 });
   }
   const frames = sink.events.map((event) =>
-    `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+    `event: ${event.type}\ndata: ${escapeLineSeparators(JSON.stringify(event))}\n\n`
   );
   assertEquals(text(writer), frames.join("") + "data: [DONE]\n\n");
 });
