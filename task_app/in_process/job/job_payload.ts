@@ -11,6 +11,8 @@ export interface JobTarget {
   readonly url: string;
   /** `null`: it asks for none. */
   readonly apiKey: string | null;
+  /** What its tunnel asks of callers, such as `CF-Access-Client-Id`; empty when nothing. Secret. */
+  readonly accessHeaders?: Readonly<Record<string, string>>;
 }
 
 /** A request that starts a job. */
@@ -61,8 +63,10 @@ export function jobPath(type: InProcessJobType, id: string): string {
 function promptLearning(
   config: Readonly<JobTable>,
   overrides: Readonly<JobTable>,
-  { url, apiKey }: JobTarget,
+  target: JobTarget,
 ): JobRequest {
+  const { url, apiKey } = target;
+  const access = accessSettings(target);
   const key = (name: string) => apiKey === null ? {} : { [name]: apiKey };
   // Ours last: the job has to reach the app that was started for it.
   const all = {
@@ -71,6 +75,8 @@ function promptLearning(
     ...key("task_app_api_key"),
     "prompt_learning.task_app_url": url,
     ...key("prompt_learning.task_app_api_key"),
+    ...access,
+    ...prefixed("prompt_learning", access),
   };
   const { prompt_learning: settings } = mergeDotOverrides(config, all);
   const algorithm = table(config["prompt_learning"], "prompt_learning")["algorithm"];
@@ -92,11 +98,13 @@ function promptLearning(
 function rl(
   config: Readonly<JobTable>,
   overrides: Readonly<JobTable>,
-  { url }: JobTarget,
+  target: JobTarget,
 ): JobRequest {
+  const { url } = target;
   const merged = mergeDotOverrides(config, {
     ...overrides,
     "services.task_url": url,
+    ...prefixed("services", accessSettings(target)),
     "reference.placement": "none",
   });
   delete merged["smoke"];
@@ -115,6 +123,21 @@ function rl(
       metadata: {},
     },
   };
+}
+
+/** How a job names the headers of Cloudflare Access: the variables of the environment, in lower case. */
+function accessSettings({ accessHeaders = {} }: JobTarget): Record<string, string> {
+  const headers = new Headers(accessHeaders);
+  const id = headers.get("cf-access-client-id");
+  const secret = headers.get("cf-access-client-secret");
+  if (id === null || secret === null) return {};
+  return { cf_access_client_id: id, cf_access_client_secret: secret };
+}
+
+function prefixed(name: string, settings: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([key, value]) => [`${name}.${key}`, value]),
+  );
 }
 
 function table(value: unknown, name: string): JobTable {

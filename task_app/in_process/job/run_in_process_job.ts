@@ -79,7 +79,11 @@ export async function runInProcessJob(options: InProcessJobOptions): Promise<InP
   const url = app.url ?? "";
   const taskAppHealth = await healthy(app, url, clock, options.signal);
   if (options.jobType === "rl") await client.verifyTaskApp(url, options.signal);
-  const request = jobRequest(options.jobType, config, overrides, { url, apiKey: app.apiKey });
+  const request = jobRequest(options.jobType, config, overrides, {
+    url,
+    apiKey: app.apiKey,
+    accessHeaders: app.accessHeaders(),
+  });
   const { idempotencyKey, signal } = options;
   const submitted = await client.submit(request, { idempotencyKey, signal });
   const result = { jobId: submitted.jobId, taskAppUrl: url, backendUrl: base, taskAppHealth };
