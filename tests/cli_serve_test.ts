@@ -155,6 +155,56 @@ Deno.test("synth serve --watch starts a changed file anew and keeps the old app 
   assertEquals(result.code, 0, result.stderr);
 });
 
+Deno.test("synth serve --watch gives up a file that never loads when it changes again", async () => {
+  await using one = await room();
+  await using process = one.serve(["app.ts", "--port", "0", "--json", "--watch"]);
+  const { url } = await ready(process);
+  await one.write(
+    "app.ts",
+    "console.log('hangs');\nawait new Promise(() => setInterval(() => {}, 1e6));",
+  );
+  await process.saysOnStderr("hangs\n");
+  await one.write("app.ts", CONFIG.replace("VERSION", "3"));
+  await process.saysOnStderr("was started anew");
+  assertStringIncludes((await ask(url, "/task_info"))[1], '"size":3');
+  const result = await end(process);
+  assertEquals(result.code, 0, result.stderr);
+});
+
+Deno.test("synth serve --watch says when the app has ended, and starts it at the next change", async () => {
+  await using one = await room(
+    "export default (r) => r.url.endsWith('/die') ? Deno.exit(9) : new Response('one');\n",
+  );
+  await using process = one.serve(["app.ts", "--port", "0", "--json", "--watch"]);
+  const { url } = await ready(process);
+  await assertRejects(() => fetch(`${url}/die`));
+  await process.saysOnStderr("ended with code 9");
+  await one.write("app.ts", "export default () => new Response('two');\n");
+  await process.saysOnStderr("was started anew");
+  assertEquals(await ask(url, "/health"), [200, "two"]);
+  const result = await end(process);
+  assertEquals(result.code, 0, result.stderr);
+});
+
+Deno.test("synth serve prints what has no line's end, and messages are no part of it", async () => {
+  await using one = await room(`
+    const write = (text) => Deno.stdout.writeSync(new TextEncoder().encode(text));
+    write("at 10%\\r\\x1e not ours \\x1e");
+    export default (request) => {
+      if (request.url.endsWith("/more")) write("at 20%");
+      return new Response("fine");
+    };
+  `);
+  await using process = one.serve(["app.ts", "--port", "0", "--json"]);
+  const { url } = await ready(process);
+  await process.saysOnStderr("at 10%\r\x1e not ours ");
+  await ask(url, "/more");
+  await process.saysOnStderr("at 20%");
+  const result = await end(process);
+  assertEquals(result.code, 0, result.stderr);
+  assert(!result.stderr.includes('"did"'));
+});
+
 Deno.test("synth serve says what is wrong, with the exit code of it", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const cases: [string, string[], Record<string, string>, number, string][] = [

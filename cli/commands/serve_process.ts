@@ -216,8 +216,20 @@ async function* messagesOf(
         yield JSON.parse(line.slice(at + mark.length));
       }
     }
+    // A progress bar has no line's end, and a file may print for hours without one.
+    const shown = shownUntil(text, mark);
+    if (shown > 0) print(text.slice(0, shown));
+    text = text.slice(shown);
   }
   if (text !== "") print(text);
+}
+
+/** Where a message begins, or could begin, in a line whose end has not come. */
+function shownUntil(text: string, mark: string): number {
+  const whole = text.indexOf(mark);
+  if (whole !== -1) return whole;
+  const begun = text.lastIndexOf(RECORD_SEPARATOR);
+  return begun !== -1 && mark.startsWith(text.slice(begun)) ? begun : text.length;
 }
 
 /** A path as a URL, whatever it holds. */

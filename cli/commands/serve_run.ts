@@ -84,6 +84,8 @@ class Served implements AsyncDisposable {
   readonly #resources = new AsyncDisposableStack();
   readonly #closed = new AbortController();
   #process: ServeProcess | null = null;
+  /** The one whose file is being loaded. */
+  #loading: ServeProcess | null = null;
   /** All that were started and may still run. */
   readonly #processes = new Set<ServeProcess>();
   #port = 0;
@@ -174,17 +176,37 @@ class Served implements AsyncDisposable {
 
   async #watch(): Promise<number> {
     const dir = joinPath(this.#context, this.#job.file, "..");
-    for await (const path of watchFiles(dir, this.#closed.signal)) {
+    const changes = watchFiles(dir, this.#closed.signal);
+    void this.#tellEnd();
+    for (let next = changes.next();;) {
+      const { value: path, done } = await next;
+      if (done === true) return EXIT.ok;
       say(this.#context, `${path} changed`);
-      try {
-        await this.#replace();
-        say(this.#context, "the task app was started anew");
-      } catch (error) {
-        const text = error instanceof SynthError ? error.toCliMessage() : String(error);
-        say(this.#context, `${text}\n  Waiting for the next change`);
-      }
+      next = changes.next();
+      // A file that never loads must not keep us from the one that mends it.
+      void next.then(() => this.#loading?.kill());
+      await this.#renew();
     }
-    return EXIT.ok;
+  }
+
+  /** Of an app that ended by itself there is nothing left but the watch. */
+  async #tellEnd(): Promise<void> {
+    const process = this.#process;
+    const code = await process?.ended;
+    if (this.#process !== process || this.#closed.signal.aborted) return;
+    say(this.#context, `error: the task app's process ended with code ${code} [task_app_ended]`);
+    say(this.#context, "  Waiting for the next change");
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      await this.#replace();
+      say(this.#context, "the task app was started anew");
+      void this.#tellEnd();
+    } catch (error) {
+      const text = error instanceof SynthError ? error.toCliMessage() : String(error);
+      say(this.#context, `${text}\n  Waiting for the next change`);
+    }
   }
 
   /** Loads the new file first: the port is without an app only while it changes hands, and a file that does not load changes nothing. */
@@ -207,12 +229,15 @@ class Served implements AsyncDisposable {
     this.#closed.signal.throwIfAborted();
     const process = new ServeProcess(this.#job);
     this.#processes.add(process);
+    this.#loading = process;
     try {
       await process.load();
       return process;
     } catch (error) {
       await this.#stop(process);
       throw error;
+    } finally {
+      this.#loading = null;
     }
   }
 
