@@ -2,26 +2,12 @@
  * Tunnels to a task app by `cloudflared`: opened in the background, checked through their public URL, recorded, closed by id. Needs Deno.
  *
  * ```ts
- * import { defaultTunnels, storeTunnelEnvironment, TunnelStates } from "@synth/task-app/tunnels";
- * import { createLogger, systemClock } from "@synth/core";
+ * import { TunnelStates } from "@synth/task-app/tunnels";
+ * import { dataDirectory } from "@synth/core/platform";
  *
- * export async function openFor(apiKey: string): Promise<void> {
- *   const tunnel = await defaultTunnels.open({
- *     mode: "quick",
- *     host: "127.0.0.1",
- *     port: 8114,
- *     apiKey,
- *     verify: true,
- *     deadlineMs: 180_000,
- *     clock: systemClock,
- *     log: createLogger({ write: (line) => console.error(line) }),
- *   });
- *   await storeTunnelEnvironment(".env", tunnel);
- * }
- *
- * export async function closeAll(home: string): Promise<void> {
- *   const tunnels = new TunnelStates({ home });
- *   for (const { record } of await tunnels.list()) await tunnels.close(record.id);
+ * const tunnels = new TunnelStates({ home: dataDirectory() });
+ * for (const { record, state } of await tunnels.list()) {
+ *   if (state === "ended") await tunnels.close(record.id);
  * }
  * ```
  *
