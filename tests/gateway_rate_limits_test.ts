@@ -1,9 +1,12 @@
 /** Rate limits of keys through the whole gateway: refusals that clients retry, and slots that come back on every way out. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { FakeClock } from "@synth/core";
+import { serveGateway } from "@synth/gateway/deno";
 import { finish, frame, gate, httpError, sse, stream, text } from "./support/chat_replies.ts";
 import { type RawReply, startUpstream } from "./support/scripted_upstream.ts";
-import { startGateway, testConfig } from "./support/test_gateway.ts";
+import type { Rec } from "./support/response_shape.ts";
+import { errorOf, openSocket, responseOf } from "./support/socket_client.ts";
+import { startGateway, TEST_KEY, testConfig } from "./support/test_gateway.ts";
 
 const BODY = { model: "up-a", input: "Hi" };
 const STREAM = { ...BODY, stream: true };
@@ -148,4 +151,25 @@ Deno.test("a stream's slot comes back on every way out", async () => {
   const drained = it.gateway.drain(0);
   await clock.tick(10_000);
   await drained;
+});
+
+Deno.test("turns of a WebSocket count like requests, and the receipts of Codex do not", async () => {
+  const clock = new FakeClock();
+  await using it = await startGateway({ clock, settings: { requests_per_minute: 4 } });
+  const server = serveGateway(it.gateway, { hostname: "127.0.0.1", port: 0 });
+  try {
+    await using socket = await openSocket(server.url, { authorization: `Bearer ${TEST_KEY}` });
+    const turn = { model: "synth-demo", store: false, input: "Hi" };
+    for (let n = 0; n < 3; n++) {
+      const { id } = responseOf(await socket.create(turn));
+      socket.send({ type: "response.processed", response_id: id });
+    }
+    const [refused] = await socket.create(turn);
+    assertEquals([refused?.status, errorOf([refused!]).code], [429, "rate_limited"]);
+    const wait = Number((refused?.headers as Rec)["retry-after"]);
+    await clock.tick(wait * 1000);
+    assertEquals(responseOf(await socket.create(turn)).status, "completed");
+  } finally {
+    await server.stop(0);
+  }
 });

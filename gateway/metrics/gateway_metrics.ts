@@ -61,7 +61,8 @@ const NOWHERE: MeteredRoute = { method: "other", paths: ["other"] };
 export class GatewayMetrics implements AdmissionObserver, UpstreamObserver {
   readonly #registry: Registry = new Registry();
   readonly #sources: MetricsSources;
-  readonly #routes: Map<MeteredRoute, RouteSeries> = new Map();
+  /** By path and method: a frame of a WebSocket is a route of its own, and must not be kept. */
+  readonly #routes: Map<string, Map<string, RouteSeries>> = new Map();
   readonly #requests: Family<Cell>;
   readonly #durations: Family<HistogramCell>;
   readonly #models: ModelSeriesTable;
@@ -275,12 +276,12 @@ export class GatewayMetrics implements AdmissionObserver, UpstreamObserver {
     };
   }
 
-  #route(route: MeteredRoute): RouteSeries {
-    const known = this.#routes.get(route);
+  #route({ method, paths: [path = ""] }: MeteredRoute): RouteSeries {
+    const known = this.#routes.get(path)?.get(method);
     if (known !== undefined) return known;
-    const duration = this.#durations.cell(route.paths[0] ?? "", route.method);
-    const made: RouteSeries = { statuses: [], duration };
-    this.#routes.set(route, made);
+    const made: RouteSeries = { statuses: [], duration: this.#durations.cell(path, method) };
+    const methods = this.#routes.get(path) ?? new Map<string, RouteSeries>();
+    this.#routes.set(path, methods.set(method, made));
     return made;
   }
 

@@ -9,7 +9,7 @@ import { connectionLimitReached, tooLarge, tooManyWaiting, unexpectedBinary } fr
 import { errorFrame } from "./error_frame.ts";
 import type { LocalResponse } from "./local_response.ts";
 import { type Drainable, MAX_LIFE_MS } from "./open_sockets.ts";
-import { type Frame, frameRoute, turnRequest } from "./socket_turn.ts";
+import { type Frame, frameRoute, isReceipt, turnRequest } from "./socket_turn.ts";
 
 /** Frames that may wait while a response is made. */
 const MAX_WAITING = 32;
@@ -85,6 +85,7 @@ export class SocketConnection implements Drainable {
       return this.#close(CLOSE.policy, "too many frames wait for an answer");
     }
     const frame = this.#frame(data);
+    if (isReceipt(frame)) return;
     this.#waiting.push(frame);
     this.#waitingBytes += frame.bytes;
     if (!this.#busy) void this.#work();
@@ -144,7 +145,6 @@ export class SocketConnection implements Drainable {
   /** Sends what a `POST` would have been answered with. Whether that was no failure. */
   async #pass(response: Response): Promise<boolean> {
     const { status, headers, body } = response;
-    if (status === 204) return true;
     if (status === 200 && body !== null && isEvents(headers)) return await this.#events(body);
     const told: unknown = await response.json().catch(() => null);
     this.#send(errorFrame(status < 400 ? 500 : status, told, headers));

@@ -43,6 +43,24 @@ export function turnRequest(handshake: Request): Request {
   return new Request(handshake.url, { method: "POST", headers });
 }
 
+/** Bytes that a receipt has at most: it names a response, and no more. */
+const MAX_RECEIPT = 1024;
+
+/**
+ * Whether Codex tells that it has worked off a response. There is nothing to do and nothing to say; above all it is no request, which a rate
+ * limit would count and refuse.
+ */
+export function isReceipt({ bytes, text }: Frame): boolean {
+  if (text === undefined || bytes > MAX_RECEIPT || !text.includes('"response.processed"')) {
+    return false;
+  }
+  try {
+    return eventOf(parseJsonLimited(text))["type"] === "response.processed";
+  } catch {
+    return false;
+  }
+}
+
 /** What answers the frame. The key is looked at anew: one that was revoked works no longer. */
 export function frameRoute(frame: Frame, connection: string, memory: Memory): Route {
   return {
@@ -64,11 +82,6 @@ async function answerFrame(
   if (refused !== undefined) throw refused;
   const { max_json_depth: maxDepth, max_body_bytes } = context.snapshot.config.gateway;
   const event = eventOf(parseJsonLimited(text, { maxDepth }));
-  if (event["type"] === "response.processed") {
-    // Codex tells that it has worked off a response. There is nothing to do, and nothing to say.
-    context.fields["quiet"] = true;
-    return new Response(null, { status: 204 });
-  }
   const { generate, ...fields } = createFields(event);
   const asked = parseResponsesRequest({ ...fields, stream: true });
   const previous = asked.previous_response_id ?? null;
