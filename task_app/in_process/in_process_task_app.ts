@@ -150,9 +150,10 @@ export class InProcessTaskApp implements AsyncDisposable {
   }
 
   async #startFresh(): Promise<this> {
+    // Before anything is waited for: from now on a stop means this start.
+    this.#abort = new AbortController();
     await this.#stopping;
     this.#state = "starting";
-    this.#abort = new AbortController();
     this.#hurry = new AbortController();
     this.#resources = new AsyncDisposableStack();
     this.#port = this.#options.port ?? DEFAULT_PORT;
