@@ -141,3 +141,17 @@ Deno.test("workerHandler keeps the isolate until the request is done", async () 
   await kept[0];
   await gateway.drain(0);
 });
+
+Deno.test("workerHandler gives the answers of a gateway that cannot start their security headers", async () => {
+  const handler = workerHandler(() => open({}));
+  const context = { waitUntil: () => {} };
+  const { status, headers, body } = await handler.fetch(
+    new Request("http://edge.test/dashboard"),
+    {},
+    context,
+  );
+  await body?.cancel();
+  assertEquals(status, 503);
+  assertEquals(headers.get("x-content-type-options"), "nosniff");
+  assertEquals(headers.get("referrer-policy"), "no-referrer");
+});

@@ -381,3 +381,21 @@ Deno.test("gateway streams with the headers of an event stream", async () => {
   assertEquals(response.headers.get("x-accel-buffering"), "no");
   assertEquals((await eventsOf(response)).at(-1)?.type, "response.completed");
 });
+
+Deno.test("gateway answers whatever the Host is: an address that it does not make is no fault of ours", async () => {
+  await using it = await startGateway();
+  const server = serveGateway(it.gateway, { hostname: "127.0.0.1", port: 0 });
+  const ask = (line: string, more = ""): ReturnType<typeof sendRaw> =>
+    sendRaw(
+      server.port,
+      `${line} HTTP/1.1\r\nHost: a b\r\nAuthorization: Bearer ${TEST_KEY}\r\n${more}\r\n`,
+    );
+  try {
+    assertEquals((await ask("GET /dashboard?ended=x")).status, 200);
+    const form = "Origin: http://a.example\r\nContent-Length: 0\r\n";
+    assertEquals((await ask("POST /dashboard/session", form)).status, 403);
+    assertEquals(it.lines.filter((line) => line.includes('"level":"error"')), []);
+  } finally {
+    await server.stop(0);
+  }
+});

@@ -3,6 +3,7 @@
 /** `GET /dashboard`: the page, or the form to sign in. @module */
 import { isSessionId, type SynthError } from "@synth/core";
 import type { RequestContext } from "../http/request_context.ts";
+import { requestUrl } from "../http/request_url.ts";
 import type { Services } from "../services.ts";
 import { FORM_COOKIE, isSecure, readCookie, setCookie, SIGN_IN_COOKIE } from "./cookies.ts";
 import { formToken } from "./forms.ts";
@@ -100,7 +101,7 @@ export function errorPage(error: SynthError): Response {
 
 /** What a form before this page did. It comes with the address, so only what has the right shape is repeated. */
 function noticeOf(context: RequestContext): Notice | null {
-  const query = new URL(context.request.url).searchParams;
+  const query = requestUrl(context.request).searchParams;
   for (const kind of ["ended", "over", "gone"] as const) {
     const id = query.get(kind);
     if (id !== null && isSessionId(id)) return { kind, id };

@@ -3,6 +3,7 @@ import { decodeUtf8, SynthError } from "@synth/core";
 import { equalHashes, hashKey } from "@synth/core/auth";
 import { readBody } from "../http/read_body.ts";
 import type { RequestContext } from "../http/request_context.ts";
+import { requestUrl } from "../http/request_url.ts";
 
 const MAX_BYTES = 8192;
 const BODY_MS = 10_000;
@@ -51,7 +52,7 @@ export function isSameOrigin(request: Request): boolean {
   if (site !== null) return site === "same-origin";
   const origin = request.headers.get("origin");
   if (origin === null || !URL.canParse(origin)) return false;
-  return new URL(origin).host === new URL(request.url).host;
+  return new URL(origin).host === requestUrl(request).host;
 }
 
 function refused(why: string): SynthError {

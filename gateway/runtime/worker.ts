@@ -1,5 +1,6 @@
 /** The gateway as a Worker: configuration and keys come from its environment. @module */
 import { newId, SynthError } from "@synth/core";
+import { secure } from "../http/security_headers.ts";
 import type { FetchInfo, Gateway } from "../options.ts";
 import { upgradeInWorker } from "./worker_web_socket.ts";
 
@@ -46,5 +47,7 @@ export function notStarted(error: unknown): Response {
   const known = error instanceof SynthError
     ? error
     : new SynthError("The gateway cannot start", { code: "internal_error", status: 503 });
-  return known.toResponse(newId("req_"));
+  const answer = known.toResponse(newId("req_"));
+  secure(answer);
+  return answer;
 }

@@ -2,6 +2,7 @@
 import { SynthError } from "@synth/core";
 import { json } from "../../http/json.ts";
 import type { RequestContext } from "../../http/request_context.ts";
+import { requestUrl } from "../../http/request_url.ts";
 
 /** One page. */
 export interface Page {
@@ -12,7 +13,7 @@ export interface Page {
 
 /** The query of a request. */
 export function queryOf(context: RequestContext): URLSearchParams {
-  return new URL(context.request.url).searchParams;
+  return requestUrl(context.request).searchParams;
 }
 
 /** The page that is asked for; 100 from the beginning when nothing is. @throws {SynthError} 400 `invalid_value` */
@@ -61,7 +62,7 @@ export function nextLink(
   context: RequestContext,
   params: Readonly<Record<string, string>>,
 ): Record<string, string> {
-  const url = new URL(context.request.url);
+  const url = requestUrl(context.request);
   for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
   return { link: `<${url.pathname}${url.search}>; rel="next"` };
 }
