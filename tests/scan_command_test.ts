@@ -151,3 +151,79 @@ Deno.test("synth scan --watch --json prints a line whenever something changes, u
   watch.child.kill("SIGINT");
   assertEquals((await watch.result).code, 130);
 });
+
+Deno.test("synth scan looks at ports 8000 to 8100 unless told otherwise, and its help names its flags", async () => {
+  await using home = await temporaryDirectory();
+  const env = { SYNTH_HOME: home.path };
+  const { stderr, code } = await runSynth(["scan", "--verbose", "--json"], { env });
+  assertEquals(code, 0, stderr);
+  assertStringIncludes(stderr, "Ports 8000 to 8100\n");
+  const help = await runSynth(["scan", "--help"], { env });
+  for (const flag of ["--port-range", "--timeout", "--api-key", "--json", "--verbose"]) {
+    assertStringIncludes(help.stdout, flag);
+  }
+});
+
+Deno.test("synth scan counts what it found, and no name moves the cursor", async () => {
+  await using home = await temporaryDirectory();
+  const evil = "evil\x1b[2J\x1b]0;title\x07\r\n\x9b31m";
+  const named = (healthy: boolean): Deno.ServeHandler => (request) =>
+    Response.json(
+      new URL(request.url).pathname === "/health"
+        ? { healthy }
+        : { service: { task: { id: evil, name: evil, version: evil } }, dataset: { id: evil } },
+    );
+  await using row = await listenInRow([named(true), named(true), named(false)]);
+  const records = new ServiceRecords({ home: home.path });
+  const port = row.ports[2] ?? 0;
+  // A tunnel whose end is a server of this test.
+  await records.add({
+    type: "tunnel",
+    mode: "quick",
+    hostname: "a-b.trycloudflare.com",
+    url: `http://127.0.0.1:${port}`,
+    port,
+    local_host: "127.0.0.1",
+  });
+  const args = ["scan", "--port-range", range(row)];
+  const env = { SYNTH_HOME: home.path };
+  const { apps, scan_summary } = JSON.parse((await runSynth([...args, "--json"], { env })).stdout);
+  assertEquals(apps.length, 3);
+  const { total_found, healthy, unhealthy, local_count, cloudflare_count } = scan_summary;
+  assertEquals([total_found, healthy, unhealthy, local_count, cloudflare_count], [3, 2, 1, 2, 1]);
+  const { stdout } = await runSynth(args, { env });
+  assertStringIncludes(stdout, "Found 3 active task apps");
+  assertStringIncludes(stdout, "evil");
+  // deno-lint-ignore no-control-regex -- these are the ones
+  assert(!/[\x00-\x09\x0b-\x1f\x7f-\x9f]/.test(stdout));
+});
+
+Deno.test("synth scan --watch takes a heartbeat of the registry for no change", async () => {
+  await using home = await temporaryDirectory();
+  const beats = Promise.withResolvers<void>();
+  let asked = 0;
+  await using row = await listenInRow([(request) => {
+    const { pathname } = new URL(request.url);
+    if (pathname.startsWith("/app")) return Response.json({ healthy: true });
+    if (!pathname.startsWith("/api/v1/registry/")) return Response.json([]);
+    if (++asked === 4) beats.resolve();
+    const last_seen_at = new Date(asked * 1000).toISOString();
+    return Response.json([{ app_id: "math", url: new URL("/app", request.url), last_seen_at }]);
+  }]);
+  await using watch = startSynth(
+    ["scan", "--watch", "--interval", "0.01", "--json", "--port-range", "1"],
+    {
+      env: {
+        SYNTH_HOME: home.path,
+        BACKEND_BASE_URL: `http://127.0.0.1:${row.first}`,
+        SYNTH_API_KEY: "sk-synth-of-the-test",
+      },
+    },
+  );
+  await watch.firstLine();
+  await beats.promise;
+  watch.child.kill("SIGINT");
+  const { code, stdout } = await watch.result;
+  assertEquals([code, stdout.trim().split("\n").length], [130, 1]);
+  assertEquals(JSON.parse(stdout).apps[0].app_id, "math");
+});

@@ -92,21 +92,31 @@ async function watch(
   let last = "";
   while (!signal.aborted && !stdout.gone()) {
     const report = await scanTaskApps(options);
-    const news = JSON.stringify({ ...report, duration_ms: 0 });
-    if (animated) stdout.write(CLEAR + tableOf(report, context));
-    else if (news !== last) {
-      if (flags.json) printLine(context, JSON.stringify(report));
-      else stdout.write(tableOf(report, context));
-    }
+    const news = JSON.stringify(report, withoutTimes);
+    const isNew = news !== last;
     last = news;
+    if (animated) stdout.write(CLEAR + tableOf(report, context));
+    else if (isNew && flags.json) printLine(context, JSON.stringify(report));
+    else if (isNew) stdout.write(tableOf(report, context));
+    if (animated || isNew) warn(context, report);
     await systemClock.sleep((flags.interval ?? 5) * 1000, signal);
   }
 }
 
-/** Says what could not be asked, and turns what was found into an exit code. */
-function finish(context: CliContext, flags: ScanFlags, report: ScanReport): void {
+/** What is another at every scan and every heartbeat of the registry is no change. */
+function withoutTimes(name: string, value: unknown): unknown {
+  return ["duration_ms", "last_seen_at", "expires_at"].includes(name) ? undefined : value;
+}
+
+/** Says what could not be asked. */
+function warn(context: CliContext, report: ScanReport): void {
   for (const line of report.warnings) say(context, `warning: ${line}`);
   if (!report.complete) say(context, "warning: not everything answered before the deadline");
+}
+
+/** Says what could not be asked, and turns what was found into an exit code. */
+function finish(context: CliContext, flags: ScanFlags, report: ScanReport): void {
+  warn(context, report);
   const sick = report.apps.some(({ status, health_status }) =>
     flags.failOn === "degraded" ? status !== "healthy" : health_status !== "healthy"
   );
