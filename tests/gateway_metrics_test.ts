@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { serveGateway } from "@synth/gateway/deno";
 import { openSqliteLedger } from "../gateway/sessions/ledger/ledger_sqlite.ts";
+import { isLocalCaller } from "../gateway/metrics/local_caller.ts";
 import { hard, openIn, startBudgetGateway } from "./support/budget_in_process.ts";
 import {
   finish,
@@ -232,4 +233,14 @@ Deno.test("every answer has its security headers", async () => {
     }
     await body?.cancel();
   }
+});
+
+Deno.test("metrics are closed behind the nginx of docs/deploy.md, which names this machine as the host", async () => {
+  const page = await Deno.readTextFile(new URL("../docs/deploy.md", import.meta.url));
+  const [example = ""] = /^ {4}location \/ \{[^}]*\}/m.exec(page) ?? [];
+  const sent = [...example.matchAll(/proxy_set_header (\S+)/g)].map(([, name]) => name ?? "");
+  const headers = new Headers(sent.map((name) => [name, "x"] as [string, string]));
+  headers.delete("host");
+  const request = new Request("http://127.0.0.1:8787/metrics", { headers });
+  assert(!isLocalCaller(request, "127.0.0.1"), example);
 });

@@ -3,19 +3,27 @@ import { formatUsd } from "@synth/core";
 import type { Metric } from "../../sessions/limits.ts";
 
 const NAME_LENGTH = 80;
-/** Control characters, line ends, and what turns the direction of text or takes no room. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const LINE_ENDS = /[\t-\r\x85\p{Zl}\p{Zp}]+/gu;
+/** Control characters, and what turns the direction of text or takes no room; but not what joins two emoji. */
+const UNSEEN =
+  /(?!(?<=\p{Extended_Pictographic}[\uFE0F\p{Emoji_Modifier}]?)\u200D(?=\p{Extended_Pictographic}))[\p{Cc}\p{Cf}]/gu;
 
-/** An amount in its unit: `$0.0012`, `12,345`, `1.5 h`. */
+/** An amount in its unit: `$1,234.0012`, `12,345`, `1.5 h`. */
 export function amountText(metric: Metric, value: bigint): string {
-  if (metric === "cost") return formatUsd(value);
+  if (metric === "cost") return grouped(formatUsd(value));
   if (metric !== "gpu_time") return countText(value);
-  return `${Number((Number(value) / 3_600_000).toFixed(4))} h`;
+  return `${grouped(String(Number((Number(value) / 3_600_000).toFixed(4))))} h`;
 }
 
 /** A number with its thousands apart. */
 export function countText(value: bigint | number): string {
-  return String(value).replace(/\B(?=(?:\d{3})+$)/g, ",");
+  return grouped(String(value));
+}
+
+/** Thousands apart before the point. */
+function grouped(text: string): string {
+  const [whole = "", ...fraction] = text.split(".");
+  return [whole.replace(/\B(?=(?:\d{3})+$)/g, ","), ...fraction].join(".");
 }
 
 /** `2026-11-22 12:00:05`, UTC. */
@@ -27,7 +35,7 @@ export function timeText(at: number): string {
  * A name that someone else chose, for one line: nothing that moves other text about, and not too long. Escaping is the renderer's.
  */
 export function nameText(name: string): string {
-  const plain = name.replace(UNSEEN, "\u{FFFD}");
+  const plain = name.replace(LINE_ENDS, " ").replace(UNSEEN, "\u{FFFD}");
   const letters = [...plain.slice(0, NAME_LENGTH * 4)];
   return letters.length <= NAME_LENGTH
     ? plain

@@ -18,6 +18,15 @@ const COLUMNS: readonly Column[] = [
   { label: "Last use (UTC)" },
 ];
 
+type KeyStatus = "revoked" | "expired" | "replaced" | "active";
+
+const STATUS_TEXT: Readonly<Record<KeyStatus, string>> = {
+  active: "Active",
+  replaced: "Replaced",
+  expired: "Expired",
+  revoked: "Revoked",
+};
+
 /** Newest first. */
 export function KeysView(
   { keys, lastUse, now }: {
@@ -46,7 +55,7 @@ export function KeysView(
         </>,
         <bdi>{nameText(record.user)}</bdi>,
         record.scopes.join(", "),
-        <span class="badge" data-status={status}>{status}</span>,
+        <span class="badge" data-status={status}>{STATUS_TEXT[status]}</span>,
         last === undefined
           ? <span class="quiet">not in {SPEND_DAYS} days</span>
           : <Time at={last} />,
@@ -69,7 +78,7 @@ export function KeysView(
   );
 }
 
-function statusOf(record: KeyRecord, now: number): "revoked" | "expired" | "replaced" | "active" {
+function statusOf(record: KeyRecord, now: number): KeyStatus {
   if (record.revokedAt !== null) return "revoked";
   if (record.expiresAt !== null && record.expiresAt <= now) return "expired";
   return record.replacedAt === null ? "active" : "replaced";
