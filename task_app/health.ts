@@ -39,6 +39,8 @@ export interface TaskAppHealth {
   health: { [key: string]: Json } | null;
   /** The status of `/health`; `null` without an answer. */
   httpStatus: number | null;
+  /** Whether redirects led to another origin than the URL's: then that one has answered. */
+  redirected: boolean;
 }
 
 /** How {@linkcode checkTaskAppHealth} asks. */
@@ -112,16 +114,19 @@ interface Answer {
   readonly type: string;
   /** `null`: it could not be read whole. */
   readonly body: string | null;
+  /** Another origin has answered. */
+  readonly redirected: boolean;
 }
 
 /** The truth table; the first line that fits counts. */
 function judge(answer: Answer): TaskAppHealth {
-  const { status, type, body } = answer;
+  const { status, type, body, redirected } = answer;
   const health = parseObject(body);
   const done = (verdict: TaskAppStatus, metadata: { [key: string]: Json } = {}) => ({
     ...result(verdict, metadata),
     health,
     httpStatus: status,
+    redirected,
   });
   if (TUNNEL_ERRORS.has(status)) {
     const code = errorCode(health);
@@ -217,11 +222,11 @@ async function get(
       if (!/^https?:/.test(target)) throw new Error("a redirect to something else than HTTP");
       continue;
     }
-    return await readAnswer(response);
+    return await readAnswer(response, !own);
   }
 }
 
-async function readAnswer(response: Response): Promise<Answer> {
+async function readAnswer(response: Response, redirected: boolean): Promise<Answer> {
   const type = (response.headers.get("content-type") ?? "").toLowerCase();
   let body: string | null = null;
   try {
@@ -230,7 +235,7 @@ async function readAnswer(response: Response): Promise<Answer> {
     // Too long, or no text: the status still says something. A connection that breaks does not.
     if (!(error instanceof SynthError)) throw error;
   }
-  return { status: response.status, type, body };
+  return { status: response.status, type, body, redirected };
 }
 
 function parseObject(text: string | null): { [key: string]: Json } | null {
@@ -244,7 +249,14 @@ function parseObject(text: string | null): { [key: string]: Json } | null {
 }
 
 function result(status: TaskAppStatus, metadata: { [key: string]: Json }): TaskAppHealth {
-  return { status, health_status: LEGACY[status], metadata, health: null, httpStatus: null };
+  return {
+    status,
+    health_status: LEGACY[status],
+    metadata,
+    health: null,
+    httpStatus: null,
+    redirected: false,
+  };
 }
 
 function describe(error: unknown): string {

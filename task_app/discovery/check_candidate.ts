@@ -55,8 +55,10 @@ export async function checkCandidate(
     greeting = await greet(candidate.url, options);
     known ||= greeting !== null;
   }
+  // What a redirect led to has spoken for itself, and not for the one that sent us there.
+  const said = greeting !== null || (known && !health.redirected);
   const loopback = isLoopbackHost(new URL(candidate.url).hostname);
-  if (apiKey !== undefined && !mayKnow && known && loopback && health.status === "unauthorized") {
+  if (apiKey !== undefined && !mayKnow && said && loopback && health.status === "unauthorized") {
     health = await ask(candidate, options, true);
   }
   return describe(candidate, health, known, greeting, options.secrets);
@@ -70,6 +72,7 @@ export function uncheckedApp(candidate: MergedCandidate): ScannedApp {
     metadata: { error: "deadline" },
     health: null,
     httpStatus: null,
+    redirected: false,
   };
   return describe(candidate, health, false, null, null);
 }

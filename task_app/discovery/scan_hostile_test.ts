@@ -76,6 +76,33 @@ Deno.test("scanTaskApps shows the key to a recorded public name until its proces
   }
 });
 
+Deno.test("scanTaskApps shows the key to no server that only leads to a task app", async () => {
+  const seen: (string | null)[] = [];
+  await using row = await listenInRow([
+    (request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/") return Response.json({ status: "ok", service: "real" });
+      const refusal = { detail: { error: { code: "unauthorised" } } };
+      return request.headers.get("x-api-key") === KEY
+        ? Response.json({ healthy: true })
+        : Response.json(refusal, { status: 401 });
+    },
+    (request) => {
+      seen.push(request.headers.get("x-api-key"));
+      const { port, pathname } = new URL(request.url);
+      return Response.redirect(`http://127.0.0.1:${Number(port) - 1}${pathname}`);
+    },
+  ]);
+  const { apps } = await scanTaskApps({
+    ports: { first: row.first, last: row.first + 1 },
+    processes: null,
+    apiKey: KEY,
+  });
+  assertEquals(apps.map(({ status }) => status), ["healthy", "unauthorized"]);
+  assert(seen.length > 0);
+  assertEquals(seen.filter((key) => key !== null), []);
+});
+
 Deno.test("scanTaskApps shows no secret that a server puts into lists, under plurals, or says back", async () => {
   await using row = await listenInRow([(request) => {
     const { pathname } = new URL(request.url);
