@@ -106,7 +106,7 @@ async function targetOf(
   paths: Paths,
 ): Promise<Target> {
   const services = (await new ServiceRecords({ home: paths.home }).list())
-    .filter(({ type }) => type === "local");
+    .filter(({ type }) => type !== "tunnel");
   const byPort = (port: number) => services.findLast((one) => one.port === port)?.id ?? null;
   if (flags.port !== undefined) {
     return { host: "127.0.0.1", port: flags.port, serviceId: byPort(flags.port) };

@@ -9,6 +9,8 @@ export function recordCandidates(records: readonly ServiceRecord[]): Candidate[]
     const url = parseHttpUrl(record.url);
     if (url === null) return [];
     const tunnel = record.type === "tunnel" ? record : null;
+    // Asking it would start a container, which costs; synth deploy list asks Modal instead.
+    if (record.type === "deployment" && record.target === "modal") return [];
     // One that is being opened has no name to be reached by yet.
     if (tunnel?.hostname === "") return [];
     return [{
