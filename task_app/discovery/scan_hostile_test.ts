@@ -65,7 +65,7 @@ Deno.test("scanTaskApps shows the key to a recorded public name until its proces
       processes: null,
       apiKey: KEY,
       records: recordsOf([
-        record({ url: "https://mine.example", port: 8000, type: "deployment", target: "modal" }),
+        record({ url: "https://mine.example", port: 8000, type: "deployment", target: "worker" }),
       ], state),
       fetch: (_, init) => {
         seen.push(new Headers(init?.headers).get("x-api-key"));
