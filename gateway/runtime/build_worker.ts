@@ -18,7 +18,7 @@ export interface BuiltWorker {
 /**
  * Writes the bundle.
  *
- * @throws {Error} when it cannot be made, imports anything, or is too heavy
+ * @throws {Error} when it cannot be made, imports anything, declares with `using`, or is too heavy
  */
 export async function buildWorker(path: string): Promise<BuiltWorker> {
   const entry = new URL("worker_main.ts", import.meta.url);
@@ -26,11 +26,19 @@ export async function buildWorker(path: string): Promise<BuiltWorker> {
   const imports = await importsOf(path);
   if (imports.length > 0) throw new Error(`${path} imports ${imports.join(", ")}`);
   const code = await Deno.readFile(path);
+  refuseUsing(path, new TextDecoder().decode(code));
   const built = { bytes: code.length, gzipBytes: gzipSync(code, { level: 9 }).length };
   if (built.gzipBytes > MAX_GZIP_BYTES) {
     throw new Error(`${path}: ${built.gzipBytes} bytes gzipped, allowed are ${MAX_GZIP_BYTES}`);
   }
   return built;
+}
+
+/** The bundler passes `using` on, and miniflare's parser, for one, does not know it. */
+function refuseUsing(path: string, code: string): void {
+  const found = /[;{}]\s*(?:await )?using [\w$]+\s*=.{0,80}/.exec(code)?.[0];
+  if (found === undefined) return;
+  throw new Error(`${path} has a "using" declaration (write try and finally): ${found}`);
 }
 
 /** Workers get one file: what it imports would not be there. */

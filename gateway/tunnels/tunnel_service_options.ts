@@ -28,6 +28,11 @@ export async function withProvider<T>(
   ms: number,
   run: (provider: TunnelProvider) => Promise<T>,
 ): Promise<T> {
-  using budget = new TimeBudget(clock, ms, providerTimeout);
-  return await run(provider(account, budget));
+  // No `using`: what loads Workers cannot parse it everywhere yet.
+  const budget = new TimeBudget(clock, ms, providerTimeout);
+  try {
+    return await run(provider(account, budget));
+  } finally {
+    budget[Symbol.dispose]();
+  }
 }
