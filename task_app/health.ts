@@ -104,6 +104,11 @@ export async function checkTaskAppHealth(
   return judged;
 }
 
+/** Whether a key can stand in a header and arrive as it was: printable ASCII. */
+export function isSendableKey(key: string): boolean {
+  return /^[\x20-\x7e]+$/.test(key);
+}
+
 /** The three values of the original for our five. */
 export function legacyHealthStatus(status: TaskAppStatus): LegacyHealthStatus {
   return LEGACY[status];
@@ -176,6 +181,10 @@ async function attempt(
   const controller = new AbortController();
   const { signal } = options;
   if (signal?.aborted) return { error: "aborted" };
+  // What a header says of a value that it refuses has the value in it.
+  if (options.apiKey && !isSendableKey(options.apiKey)) {
+    return { error: "the API key cannot be sent: it must be ASCII without control characters" };
+  }
   let why = "timeout";
   const ended = Promise.withResolvers<{ error: string }>();
   const end = (reason: string) => {

@@ -1,4 +1,4 @@
-import { assertEquals, assertFalse } from "@std/assert";
+import { assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
 import { FakeClock } from "@synth/core";
 import { extractAppInfo } from "./app_info.ts";
 import { checkTaskAppHealth, legacyHealthStatus, type TaskAppHealth } from "./health.ts";
@@ -185,6 +185,18 @@ Deno.test("checkTaskAppHealth takes its metadata from /info, and passes over a b
     }),
   });
   assertEquals(one.status, "healthy");
+});
+
+Deno.test("checkTaskAppHealth sends no key that a header cannot carry, and does not show it", async () => {
+  for (const apiKey of ["a\nb-secret", "secret-ключ", "secret\x7f"]) {
+    const found = await checkTaskAppHealth("http://app.test", {
+      apiKey,
+      fetch: () => Promise.reject(new Error("asked")),
+    });
+    assertEquals(found.status, "unreachable");
+    assertStringIncludes(String(found.metadata["error"]), "must be ASCII");
+    assertFalse(JSON.stringify(found).includes("secret"));
+  }
 });
 
 Deno.test("checkTaskAppHealth tells a task app that refuses the key", async () => {

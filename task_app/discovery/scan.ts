@@ -1,6 +1,6 @@
 /** Finds running task apps. @module */
 import { type Clock, SecretSet, systemClock } from "@synth/core";
-import type { TaskAppStatus } from "../health.ts";
+import { isSendableKey, type TaskAppStatus } from "../health.ts";
 import type { ServiceRecord } from "../records/types.ts";
 import {
   type BackendSourceOptions,
@@ -118,7 +118,7 @@ class Scan {
         schema_version: 1,
         complete: !this.#end.signal.aborted && !this.#portsLeft,
         duration_ms: Math.round(this.#clock.monotonic() - began),
-        warnings: found.warnings,
+        warnings: [...this.#keyWarnings(), ...found.warnings],
       };
     } finally {
       for (const stop of stops) stop();
@@ -230,8 +230,10 @@ class Scan {
   }
 
   async #check(candidates: readonly MergedCandidate[]): Promise<ScannedApp[]> {
-    const { apiKey, backend, sendKey = false, accessHeaders, timeoutMs = 2_000 } = this.#options;
-    const secrets = [apiKey, backend?.apiKey, ...Object.values(accessHeaders ?? {})];
+    const { backend, sendKey = false, accessHeaders, timeoutMs = 2_000 } = this.#options;
+    // The app says itself, then, that it wants another one.
+    const apiKey = this.#keyWarnings().length > 0 ? undefined : this.#options.apiKey;
+    const secrets = [this.#options.apiKey, backend?.apiKey, ...Object.values(accessHeaders ?? {})];
     const options: CheckOptions = {
       apiKey,
       sendKey,
@@ -251,6 +253,12 @@ class Scan {
       asked.set(candidate, app);
     });
     return candidates.map((candidate) => asked.get(candidate) ?? uncheckedApp(candidate));
+  }
+
+  #keyWarnings(): string[] {
+    const { apiKey } = this.#options;
+    if (!apiKey || isSendableKey(apiKey)) return [];
+    return ["The task apps' key was not sent: it must be ASCII without control characters"];
   }
 
   #told(found: SourceFindings, what: string): SourceFindings {

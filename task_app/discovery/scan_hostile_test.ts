@@ -236,3 +236,18 @@ Deno.test("scanTaskApps says when it could not try all ports", async () => {
   const { complete, warnings } = await scan;
   assertEquals([complete, warnings.length], [false, 1]);
 });
+
+Deno.test("scanTaskApps says that a key cannot be sent, and finds the app without it", async () => {
+  await using row = await listenInRow([
+    () => Response.json({ error: { code: "unauthorised" } }, { status: 401 }),
+  ]);
+  const { apps, warnings } = await scanTaskApps({
+    ports: { first: row.first, last: row.first },
+    processes: null,
+    sendKey: true,
+    apiKey: "secret\nключ",
+  });
+  assertEquals(apps.map(({ status }) => status), ["unauthorized"]);
+  assertEquals(warnings.length, 1);
+  assert(!JSON.stringify([apps, warnings]).includes("secret"));
+});
