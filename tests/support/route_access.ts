@@ -231,17 +231,6 @@ export const ACCESS: ReadonlyMap<string, Access> = new Map<string, Access>([
     own: "200",
     names: true,
   }],
-  // This gateway has no [tunnels]; whose tunnel is whose is tried in tunnels_api_test.ts.
-  ["POST /api/v1/tunnels", {
-    scope: "sessions",
-    body: { local_port: 8114 },
-    own: "501 tunnels_not_configured",
-  }],
-  ["GET /api/v1/tunnels", { scope: "sessions", own: "501 tunnels_not_configured" }],
-  ["GET /api/v1/tunnels/:id", { scope: "sessions", own: "501 tunnels_not_configured" }],
-  ["DELETE /api/v1/tunnels/:id", { scope: "sessions", own: "501 tunnels_not_configured" }],
-  ["GET /api/v1/tunnels/:id/token", { scope: "sessions", own: "501 tunnels_not_configured" }],
-  ["POST /api/v1/tunnels/:id/rotate", { scope: "sessions", own: "501 tunnels_not_configured" }],
   // No Cloudflare here: that no org gets at another's tunnels is shown beside them.
   ["POST /api/v1/tunnels", {
     scope: "sessions",
