@@ -62,6 +62,8 @@ import {
 } from "./sqlite_sessions.ts";
 
 const PRUNE_EVERY_MS = 60_000;
+/** Transactions of one pruning, each a short one, with those of others in between: what comes in a minute must go in a minute. */
+const MAX_PRUNES = 100;
 
 /** How the file is opened. */
 export interface SqliteLedgerOptions {
@@ -215,11 +217,14 @@ export class SqliteLedger implements SessionLedger {
     const now = this.#clock.monotonic();
     const due = now - last >= PRUNE_EVERY_MS;
     if (due) this.#pruned.set(org, now);
-    return await this.#write((db, raw) => {
+    const found = await this.#write((db, raw) => {
       const expired = expireDue(db, org, max, raw);
-      if (due) prune(db, org, this.#retention, raw);
-      return { expired };
+      return { expired, more: due && prune(db, org, this.#retention, raw) };
     });
+    for (let round = 1; found.more && round < MAX_PRUNES; round++) {
+      found.more = await this.#write((db, raw) => prune(db, org, this.#retention, raw));
+    }
+    return { expired: found.expired };
   }
 
   async recordUsage(input: RecordUsage): Promise<Changed<UsageEvent> | null> {

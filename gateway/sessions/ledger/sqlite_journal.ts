@@ -95,7 +95,7 @@ export function listUsage(db: DatabaseSync, org: string, query: UsageQuery): Usa
     )
     : rows(
       db,
-      `SELECT * FROM usage WHERE org = ? AND session_id = ? AND at >= ? AND at < ?
+      `SELECT * FROM usage INDEXED BY usage_once WHERE org = ? AND ifnull(session_id, '') = ? AND at >= ? AND at < ?
        ORDER BY at DESC, id DESC LIMIT ? OFFSET ?`,
       org,
       sessionId,
