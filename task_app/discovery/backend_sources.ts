@@ -19,6 +19,8 @@ export interface BackendSourceOptions {
 }
 
 const MAX_BODY = 4 * 1024 * 1024;
+/** No such path, or nothing behind it: a gateway on one machine has no managed tunnels. */
+const ABSENT = new Set([404, 501]);
 const PAGE = 1000;
 const MAX_PAGES = 10;
 const TUNNELS = "/api/v1/tunnels/";
@@ -88,7 +90,7 @@ async function ask(
       if (response.status !== 200) {
         await response.body?.cancel();
         // A backend without such a thing has nothing to tell.
-        const absent = response.status === 404 && pages === 0;
+        const absent = ABSENT.has(response.status) && pages === 0;
         return absent ? { candidates, warnings: [] } : failed(`HTTP ${response.status}`);
       }
       const body = await readJsonLimited(response.body, { maxBytes: MAX_BODY });

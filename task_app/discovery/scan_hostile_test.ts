@@ -251,3 +251,15 @@ Deno.test("scanTaskApps says that a key cannot be sent, and finds the app withou
   assertEquals(warnings.length, 1);
   assert(!JSON.stringify([apps, warnings]).includes("secret"));
 });
+
+Deno.test("scanTaskApps complains of a backend that fails, and of none that has no such thing", async () => {
+  for (const [status, count] of [[404, 0], [501, 0], [500, 2], [401, 2]] as const) {
+    const { warnings } = await scanTaskApps({
+      ports: null,
+      processes: null,
+      backend: { baseUrl: "http://gateway.example", apiKey: "backend-key" },
+      fetch: () => Promise.resolve(new Response("no", { status })),
+    });
+    assertEquals(warnings.length, count, String(status));
+  }
+});
