@@ -2,7 +2,7 @@
 import { type Clock, type Logger, silentLogger, SynthError, systemClock } from "@synth/core";
 import type { SynthConfig } from "@synth/core/config";
 import { hasDeno } from "@synth/core/platform";
-import { createApp, type Route } from "./app.ts";
+import { createApp } from "./app.ts";
 import { CoarseClock } from "./coarse_clock.ts";
 import { Dashboard } from "./dashboard/dashboard.ts";
 import { authenticate } from "./http/authenticate.ts";
@@ -19,7 +19,7 @@ import { priceBook } from "./pricing/price_book.ts";
 import { TaskAppRegistry } from "./registry/task_app_registry.ts";
 import { ResponseStore } from "./responses/response_store.ts";
 import { OpenSockets } from "./responses/socket/open_sockets.ts";
-import type { Services } from "./services.ts";
+import type { Route, Services } from "./services.ts";
 import { type Admission, UnmeteredAdmission } from "./sessions/admission.ts";
 import { LeaseSweeper } from "./sessions/lease_sweeper.ts";
 import { LedgerAdmission } from "./sessions/ledger_admission.ts";
