@@ -23,20 +23,19 @@ export async function runTunnelLogs(
   id: string,
 ): Promise<void> {
   const states = new TunnelStates({ home: findPaths(this, flags.home).home });
-  const { record } = await states.get(id);
-  const path = record.log_file;
-  if (path === undefined) {
+  const { logFile: path } = await states.get(id);
+  const found = await Deno.stat(path).catch(() => null);
+  if (found === null) {
     throw new SynthError(`The tunnel ${id} has no log`, {
       code: "log_not_found",
       exitCode: EXIT.notFound,
     });
   }
-  const { size } = await Deno.stat(path).catch(() => ({ size: 0 }));
   const lines = (await readLogTail(path, TAIL_BYTES)).split("\n");
   if (lines.at(-1) === "") lines.pop();
   const count = flags.lines ?? DEFAULT_LINES;
   for (const line of count === 0 ? [] : lines.slice(-count)) printLog(this, line);
-  if (flags.follow) await follow(this, states, id, path, size);
+  if (flags.follow) await follow(this, states, id, path, found.size);
 }
 
 async function follow(

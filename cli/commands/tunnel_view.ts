@@ -14,11 +14,11 @@ export interface TunnelView {
   readonly connections: number | null;
   readonly created_at: string;
   readonly service_id: string | null;
-  readonly log_file: string | null;
+  readonly log_file: string;
 }
 
 /** Makes it. */
-export function tunnelView({ record, state, connections }: TunnelStatus): TunnelView {
+export function tunnelView({ record, state, connections, logFile }: TunnelStatus): TunnelView {
   const named = record.hostname !== "";
   return {
     id: record.id,
@@ -31,6 +31,6 @@ export function tunnelView({ record, state, connections }: TunnelStatus): Tunnel
     connections,
     created_at: record.created_at,
     service_id: record.service_id ?? null,
-    log_file: record.log_file ?? null,
+    log_file: logFile,
   };
 }

@@ -27,7 +27,10 @@ export async function boundLogFile(
 ): Promise<boolean> {
   let size: number;
   try {
-    ({ size } = await Deno.stat(path));
+    const found = await Deno.lstat(path);
+    // A link may lead to a file that is no log.
+    if (!found.isFile) return false;
+    ({ size } = found);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;

@@ -9,7 +9,12 @@ import { managedArguments, quickArguments } from "./cloudflared/arguments.ts";
 import { childEnvironment } from "./cloudflared/child_environment.ts";
 import { type CommandRunner, systemRunner } from "./cloudflared/command_runner.ts";
 import { checkCloudflared, findCloudflared } from "./cloudflared/find_cloudflared.ts";
-import { quickHostname, readyConnections } from "./cloudflared/metrics_client.ts";
+import {
+  isQuickName,
+  QUICK_DOMAIN,
+  quickHostname,
+  readyConnections,
+} from "./cloudflared/metrics_client.ts";
 import { type Leased, leaseManaged } from "./managed/lease_managed.ts";
 import { ManagedBackend } from "./managed/managed_backend.ts";
 import { selectTunnel } from "./managed/select_tunnel.ts";
@@ -33,7 +38,6 @@ import { verifyTunnel } from "./verify_tunnel.ts";
 const LOCAL_HEALTH_MS = 30_000;
 /** Milliseconds that the quick service has to give a name: it is asked for 15 s. */
 const NAME_MS = 30_000;
-const QUICK_DOMAIN = ".trycloudflare.com";
 
 /** What can be replaced. */
 export interface CloudflaredOptions {
@@ -237,11 +241,11 @@ export class CloudflaredTunnels implements TunnelOpener {
       throw tunnelSilent("get a name for the tunnel", NAME_MS, await process.verdict());
     }
     // The key goes there: to nothing that another server on that port may have made up.
-    if (!name.endsWith(QUICK_DOMAIN)) {
+    if (!isQuickName(name)) {
       throw new SynthError(`cloudflared gives the tunnel the name ${name}`, {
         code: "tunnel_name_refused",
         status: 502,
-        hint: `Quick tunnels have names under ${QUICK_DOMAIN.slice(1)}`,
+        hint: `Quick tunnels have names under ${QUICK_DOMAIN}`,
       });
     }
     await process.named(name);

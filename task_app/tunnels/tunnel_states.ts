@@ -5,8 +5,8 @@ import { boundLogFile } from "../processes/log_file.ts";
 import { type ProcessProbe, systemProcesses } from "../records/process_identity.ts";
 import { ServiceRecords } from "../records/service_records.ts";
 import type { ServiceRecord, TunnelServiceRecord } from "../records/types.ts";
-import { quickHostname, readyConnections } from "./cloudflared/metrics_client.ts";
-import { removeTunnelFiles } from "./tunnel_files.ts";
+import { isQuickName, quickHostname, readyConnections } from "./cloudflared/metrics_client.ts";
+import { removeTunnelFiles, tunnelFiles } from "./tunnel_files.ts";
 
 /** Milliseconds between SIGTERM, on which it lets open requests finish, and SIGKILL. */
 export const GRACE_MS = 5_000;
@@ -29,6 +29,8 @@ export interface TunnelStatus {
   readonly state: TunnelState;
   /** To the edge; `null` when its program does not say. */
   readonly connections: number | null;
+  /** Where its program writes, whatever its record says. */
+  readonly logFile: string;
 }
 
 /** What can be replaced. */
@@ -106,20 +108,18 @@ export class TunnelStates {
   }
 
   async #look(record: TunnelServiceRecord): Promise<TunnelStatus> {
+    // Not the record's word for it: a file that it names by mistake would be cut.
+    const logFile = tunnelFiles(this.#home, record.id).log;
     const process = await this.#records.processState(record);
-    if (process === "gone") return { record, state: "ended", connections: null };
-    if (process === "unknown") return { record, state: "unknown", connections: null };
-    const log = record.log_file;
-    if (log !== undefined) await boundLogFile(log).catch(() => {});
+    if (process === "gone") return { record, state: "ended", connections: null, logFile };
+    if (process === "unknown") return { record, state: "unknown", connections: null, logFile };
+    await boundLogFile(logFile).catch(() => {});
     const url = loopback(record.metrics_url);
-    if (url === null) return { record, state: "running", connections: null };
+    if (url === null) return { record, state: "running", connections: null, logFile };
     const asked = { url, clock: this.#clock, fetch: this.#fetch };
     const connections = await readyConnections(asked);
     const named = record.hostname === "" ? await this.#named(record, asked) : record;
-    if (named.hostname === "") return { record: named, state: "opening", connections };
-    if (connections === null) return { record: named, state: "running", connections };
-    const state = connections > 0 ? "connected" : "disconnected";
-    return { record: named, state, connections };
+    return { record: named, state: stateOf(named, connections), connections, logFile };
   }
 
   /** Whoever opened it may have been killed before the name was known. */
@@ -128,11 +128,18 @@ export class TunnelStates {
     asked: Parameters<typeof quickHostname>[0],
   ): Promise<TunnelServiceRecord> {
     const hostname = await quickHostname(asked);
-    if (hostname === null) return record;
+    // The key goes there: as when it is opened, to no name that another server on that port has made up.
+    if (hostname === null || !isQuickName(hostname)) return record;
     const changed = { hostname, url: `https://${hostname}` };
     await this.#records.update(record.id, (old) => ({ ...old, ...changed }));
     return { ...record, ...changed };
   }
+}
+
+function stateOf({ hostname }: TunnelServiceRecord, connections: number | null): TunnelState {
+  if (hostname === "") return "opening";
+  if (connections === null) return "running";
+  return connections > 0 ? "connected" : "disconnected";
 }
 
 function isTunnel(record: ServiceRecord): record is TunnelServiceRecord {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { silentLogger, SynthError } from "@synth/core";
 import { checkTaskAppHealth } from "../health.ts";
+import { LOG_LIMIT_BYTES } from "../processes/log_file.ts";
 import { scanTaskApps } from "../discovery/scan.ts";
 import { type ProcessProbe, systemProcesses } from "../records/process_identity.ts";
 import { ServiceRecords } from "../records/service_records.ts";
@@ -82,6 +83,51 @@ Deno.test("TunnelStates ends a tunnel that another process has opened, also one 
   assertEquals(await states.close(tunnel.recordId ?? ""), "closed");
   assertStringIncludes((await tunnel.exited).reason, "SIGKILL");
   assertEquals([await room.running(), await room.records(), await room.files()], [[], [], []]);
+});
+
+Deno.test("TunnelStates cuts no file but the tunnel's own log, wherever its record or a link points", async () => {
+  await using room = await TunnelRoom.make();
+  await using tunnel = await room.open();
+  const precious = `${room.path}/precious`;
+  using file = await Deno.open(precious, { createNew: true, write: true });
+  await file.truncate(LOG_LIMIT_BYTES + 1);
+  const records = new ServiceRecords({ home: room.home });
+  await records.update(tunnel.recordId ?? "", (old) => ({ ...old, log_file: precious }));
+  await room.states.list();
+  assertEquals((await Deno.stat(precious)).size, LOG_LIMIT_BYTES + 1);
+  const own = `${room.home}/tunnels/${tunnel.recordId}.log`;
+  assertEquals(await room.states.list().then(([one]) => one?.logFile), own);
+  await Deno.remove(own);
+  await Deno.symlink(precious, own);
+  await room.states.list();
+  assertEquals((await Deno.stat(precious)).size, LOG_LIMIT_BYTES + 1);
+});
+
+Deno.test("TunnelStates takes no name from a metrics server that opening would refuse", async () => {
+  await using room = await TunnelRoom.make();
+  using other = new Stranger();
+  let name = "evil.example.com";
+  const on = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+  await using metrics = Deno.serve(
+    on,
+    (request) =>
+      Response.json(request.url.endsWith("/ready") ? { readyConnections: 1 } : { hostname: name }),
+  );
+  const { id } = await new ServiceRecords({ home: room.home }).add({
+    type: "tunnel",
+    mode: "quick",
+    url: "http://127.0.0.1:8001",
+    hostname: "",
+    port: 8001,
+    local_host: "127.0.0.1",
+    pid: other.pid,
+    metrics_url: `http://127.0.0.1:${metrics.addr.port}`,
+  });
+  const refused = await room.states.get(id);
+  assertEquals([refused.state, refused.record.hostname], ["opening", ""]);
+  name = "a.trycloudflare.com";
+  const named = await room.states.get(id);
+  assertEquals([named.state, named.record.url], ["connected", `https://${name}`]);
 });
 
 Deno.test("a scan finds an open tunnel, by its record and its process, as one app", async () => {

@@ -3,6 +3,8 @@ import { type Clock, type Json, readJsonLimited } from "@synth/core";
 
 const TIMEOUT_MS = 2_000;
 const MAX_BODY = 64 * 1024;
+/** Under which the names of quick tunnels are. */
+export const QUICK_DOMAIN = "trycloudflare.com";
 const NAME = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/;
 
 /** What is needed to ask. */
@@ -18,6 +20,11 @@ export interface MetricsOptions {
 /** Whether a text is a host name. */
 export function isHostname(text: string): boolean {
   return NAME.test(text);
+}
+
+/** Whether a name can be that of a quick tunnel. */
+export function isQuickName(hostname: string): boolean {
+  return hostname.endsWith(`.${QUICK_DOMAIN}`);
 }
 
 /** Name of a quick tunnel; `null` while there is none, and for a managed tunnel. */
