@@ -1,6 +1,5 @@
 /** Every route of the gateway, on one page. @module */
 import { Hono } from "hono";
-import type { Scope } from "@synth/core/auth";
 import { chatCompletions } from "./chat/chat_completions.ts";
 import { dashboardAsset } from "./dashboard/assets.ts";
 import { dashboardPage } from "./dashboard/dashboard_page.tsx";
@@ -8,7 +7,6 @@ import { endSessionForm } from "./dashboard/end_session.ts";
 import { dashboardEvents } from "./dashboard/events.ts";
 import { signIn, signOut } from "./dashboard/sign_in.ts";
 import { health } from "./http/health.ts";
-import type { RequestContext } from "./http/request_context.ts";
 import { reload } from "./http/reload.ts";
 import {
   addKeyLimit,
@@ -37,7 +35,7 @@ import {
 import { submitToolOutputs } from "./responses/submit_tool_outputs.ts";
 import { announceTaskApp, getTaskApp, listTaskApps, removeTaskApp } from "./registry/task_apps.ts";
 import type { FetchInfo } from "./options.ts";
-import type { Services } from "./services.ts";
+import type { Route } from "./services.ts";
 import { createSession } from "./sessions/api/create_session.ts";
 import { createLease, releaseLease, renewLease, settleLease } from "./sessions/api/leases.ts";
 import {
@@ -58,22 +56,6 @@ import {
 import { me } from "./usage/me.ts";
 import { pricing } from "./usage/pricing.ts";
 import { listUsage } from "./usage/usage.ts";
-
-/** Answers one request, or throws a `SynthError`. */
-export type Handler = (context: RequestContext, services: Services) => Response | Promise<Response>;
-
-/** One line of the table. */
-export interface Route {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
-  readonly paths: readonly string[];
-  /** What the key must be allowed to do; `any`: nothing more than to be valid; `null`: no key is asked for. */
-  readonly scope: Scope | "any" | null;
-  readonly handler: Handler;
-  /** Without a key for a caller on this machine. @default {false} */
-  readonly openLocally?: boolean;
-  /** Answered while the gateway stops. @default {false} */
-  readonly whileDraining?: boolean;
-}
 
 /** The same API under each: what OpenAI's clients, ours and the original's use. */
 const PREFIXES = ["/v1", "/api/v1", "/api/synth-research", "/api/synth-research/v1"];

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { createApp, createFetch, type Route, ROUTES, type Runner } from "./app.ts";
+import { createApp, createFetch, ROUTES, type Runner } from "./app.ts";
+import type { Route } from "./services.ts";
 
 Deno.test("createFetch finds for every path without parameters what the router finds", async () => {
   const found: unknown[] = [];

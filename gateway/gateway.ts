@@ -2,7 +2,7 @@
 import { type Clock, type Logger, silentLogger, SynthError, systemClock } from "@synth/core";
 import type { SynthConfig } from "@synth/core/config";
 import { hasDeno } from "@synth/core/platform";
-import { createFetch, type Route } from "./app.ts";
+import { createFetch } from "./app.ts";
 import { CoarseClock } from "./coarse_clock.ts";
 import { Dashboard } from "./dashboard/dashboard.ts";
 import { authenticate } from "./http/authenticate.ts";
@@ -19,7 +19,7 @@ import { priceBook } from "./pricing/price_book.ts";
 import { TaskAppRegistry } from "./registry/task_app_registry.ts";
 import { ResponseStore } from "./responses/response_store.ts";
 import { OpenSockets } from "./responses/socket/open_sockets.ts";
-import type { Services } from "./services.ts";
+import type { Route, Services } from "./services.ts";
 import { type Admission, UnmeteredAdmission } from "./sessions/admission.ts";
 import { LeaseSweeper } from "./sessions/lease_sweeper.ts";
 import { LedgerAdmission } from "./sessions/ledger_admission.ts";
@@ -214,6 +214,8 @@ class RunningGateway implements Gateway {
     context.fields["status"] = response.status;
     const ignored = response.headers.get("x-synth-ignored");
     if (ignored !== null) context.fields["ignored"] = ignored;
+    // Of an answer to HEAD only the head is taken: a stream behind it would never be read, and never end.
+    if (context.streaming && request.method === "HEAD") await response.body?.cancel();
     if (!context.streaming) context.finish();
     return response;
   }

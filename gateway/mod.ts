@@ -15,6 +15,7 @@
 export { createSealer, generateSealKey, parseSealKeys, type Sealer } from "./bridge/seal.ts";
 export { createGateway } from "./gateway.ts";
 export type * from "./options.ts";
+export type * from "./secret_source.ts";
 export * from "./pricing/price.ts";
 export {
   type InputBounds,

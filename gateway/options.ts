@@ -8,15 +8,8 @@ import type { PriceBook } from "./pricing/price_book.ts";
 import type { Admission } from "./sessions/admission.ts";
 import type { SessionLedger } from "./sessions/ledger/ledger.ts";
 import type { PrefixHasher } from "./sessions/prefix_hash.ts";
+import type { SecretSource } from "./secret_source.ts";
 import type { UpstreamTransport } from "./upstreams/transport.ts";
-
-/** Where the keys of upstreams come from. */
-export interface SecretSource {
-  /** Value of an environment variable. */
-  env(name: string): string | undefined;
-  /** Text of a file. Absent where there are no files (Workers). */
-  file?(path: string): Promise<string>;
-}
 
 /** What holds the gateway's state, as far as `/health` and shutting down need it. */
 export interface StateStore {

@@ -1,10 +1,10 @@
 /** What handlers share. @module */
 import type { Clock, Logger } from "@synth/core";
-import type { KeyStore } from "@synth/core/auth";
+import type { KeyStore, Scope } from "@synth/core/auth";
 import type { DocumentStore } from "@synth/core/storage";
 import type { Sealer } from "./bridge/seal.ts";
-import type { Route } from "./app.ts";
 import type { Dashboard } from "./dashboard/dashboard.ts";
+import type { RequestContext } from "./http/request_context.ts";
 import type { RateLimiter } from "./keys/rate_limiter.ts";
 import type { GatewayMetrics } from "./metrics/gateway_metrics.ts";
 import type { FetchInfo, StateStore } from "./options.ts";
@@ -47,4 +47,20 @@ export interface Services {
   reload(): Promise<void>;
   /** Runs a handler as a request of its own: authentication, drain, errors and the log line like those of any other. Never rejects. */
   run(route: Route, request: Request, info: FetchInfo): Promise<Response>;
+}
+
+/** Answers one request, or throws a `SynthError`. */
+export type Handler = (context: RequestContext, services: Services) => Response | Promise<Response>;
+
+/** One line of the table. */
+export interface Route {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly paths: readonly string[];
+  /** What the key must be allowed to do; `any`: nothing more than to be valid; `null`: no key is asked for. */
+  readonly scope: Scope | "any" | null;
+  readonly handler: Handler;
+  /** Without a key for a caller on this machine. @default {false} */
+  readonly openLocally?: boolean;
+  /** Answered while the gateway stops. @default {false} */
+  readonly whileDraining?: boolean;
 }

@@ -1,6 +1,6 @@
 /** A configuration with its secrets resolved: what a request runs on from beginning to end. @module */
 import type { SynthConfig } from "@synth/core/config";
-import type { SecretSource } from "./options.ts";
+import type { SecretSource } from "./secret_source.ts";
 import { resolveTunnels, type TunnelSettings } from "./tunnels/tunnel_settings.ts";
 import { ModelTable } from "./upstreams/model_table.ts";
 import { resolveUpstreams } from "./upstreams/upstream.ts";

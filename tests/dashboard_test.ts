@@ -25,6 +25,11 @@ class Browser {
     return await this.#send(new Request(ORIGIN + path, { headers: this.#headers(headers) }));
   }
 
+  async head(path: string): Promise<Response> {
+    const headers = this.#headers({});
+    return await this.#send(new Request(ORIGIN + path, { method: "HEAD", headers }));
+  }
+
   /** Sends a form as a page of ours would, unless `headers` say otherwise. */
   async post(
     path: string,
@@ -546,6 +551,16 @@ Deno.test("dashboard feed tells what changed, and ends with its sign-in and with
   await world.clock.tick(100);
   await world.gateway.drain(60_000);
   assertStringIncludes(await all, "event: sections");
+  assertEquals(world.gateway.active, 0);
+});
+
+Deno.test("dashboard feed that is asked for with HEAD is over at once", async () => {
+  await using world = await openWorld();
+  const { key } = await world.key("acme");
+  const browser = world.browser();
+  await browser.signIn(key);
+  const answer = await browser.head("/dashboard/events");
+  assertEquals([answer.status, answer.body], [200, null]);
   assertEquals(world.gateway.active, 0);
 });
 

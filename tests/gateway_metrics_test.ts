@@ -201,6 +201,8 @@ Deno.test("health and metrics are answered while the gateway drains", async () =
   assertEquals((await metricsOf(it.gateway)).get("synth_draining"), 1);
   const refused = await it.post("/v1/responses", HELLO);
   assertStringIncludes(await refused.text(), "shutting_down");
+  // Probes and clients that come too late are nobody's failure.
+  assertEquals(it.lines.filter((line) => /"level":"error"|"quiet"/.test(line)), []);
   open();
   assertStringIncludes(await response.text(), "response.completed");
   await drained;

@@ -3,7 +3,8 @@
  */
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { type Scope, SCOPES } from "@synth/core/auth";
-import { type Route, ROUTES } from "../gateway/app.ts";
+import { ROUTES } from "../gateway/app.ts";
+import type { Route } from "../gateway/services.ts";
 import { type FullGateway, startFullGateway } from "./support/full_gateway.ts";
 import { ACCESS, type Access, type Ids } from "./support/route_access.ts";
 

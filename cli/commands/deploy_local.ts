@@ -7,15 +7,13 @@ import {
   removeDeploymentFiles,
 } from "@synth/task-app/deploy";
 import {
-  CloudflaredTunnels,
+  type CloudflaredTunnels,
   type OpenTunnel,
   storeTunnelEnvironment,
   type TunnelContext,
 } from "@synth/task-app/tunnels";
-import { findBaseUrl } from "../client/base_url.ts";
-import { findKey } from "../client/credentials.ts";
+import { tunnelOpener } from "../client/tunnel_opener.ts";
 import { say } from "../output/print.ts";
-import { loadForCommand } from "../state/load.ts";
 import { absolute } from "../state/paths.ts";
 import type { Deployed, DeployRun } from "./deploy_flags.ts";
 import { GRACE_MS, startApp, type StartedApp } from "./deploy_process.ts";
@@ -31,7 +29,9 @@ export async function deployHere(run: DeployRun, runtime: "local" | "tunnel"): P
   const { context, flags, paths, id, name, records, undo, signal } = run;
   const { env, key } = await environmentOf(context, flags, paths);
   const job = await jobOf(context, flags, paths, run.file ?? "", env);
-  const tunnels = runtime === "tunnel" ? await openerOf(run) : null;
+  const tunnels = runtime === "tunnel"
+    ? await tunnelOpener(context, { ...flags, mode: flags.tunnelMode }, paths)
+    : null;
   const wanted = await wantedPort(run, tunnels);
   const files = deploymentFiles(paths.home, id);
   undo.defer(() => removeDeploymentFiles(paths.home, id));
@@ -127,17 +127,6 @@ async function checkRoutes(url: string, apiKey: string, signal: AbortSignal): Pr
     const { pathname, search } = new URL(request.url);
     return fetch(new Request(url + pathname + search, request), { signal, redirect: "manual" });
   }, { apiKey });
-}
-
-/** Only a managed tunnel needs a backend, and its key. */
-async function openerOf(run: DeployRun): Promise<CloudflaredTunnels> {
-  const { context, flags, paths } = run;
-  if (flags.tunnelMode === "quick") return new CloudflaredTunnels({ home: paths.home });
-  const { config } = await loadForCommand(context, paths, { config: flags.config });
-  const flag = { name: "--base-url", value: flags.baseUrl };
-  const { url } = await findBaseUrl(context, paths, config, flag);
-  const { key } = await findKey(context, paths, url);
-  return new CloudflaredTunnels({ home: paths.home, backend: { baseUrl: url, apiKey: key } });
 }
 
 /** A managed tunnel that is there already leads to one port. */

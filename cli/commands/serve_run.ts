@@ -3,8 +3,9 @@ import { createLogger, EXIT, type Logger, SynthError, systemClock } from "@synth
 import { exit, onSignal } from "@synth/core/platform";
 import { announceRunningApp, fixedAddressOf, waitForHealth } from "@synth/task-app/in-process";
 import { ServiceRecords } from "@synth/task-app/records";
-import { defaultTunnels, type OpenTunnel, type TunnelContext } from "@synth/task-app/tunnels";
+import type { OpenTunnel, TunnelContext, TunnelOpener } from "@synth/task-app/tunnels";
 import { findOptionalBackend } from "../client/optional_backend.ts";
+import { tunnelOpener } from "../client/tunnel_opener.ts";
 import type { CliContext } from "../context.ts";
 import { bold } from "../output/color.ts";
 import { printJson, printLine, say } from "../output/print.ts";
@@ -89,6 +90,9 @@ class Served implements AsyncDisposable {
   /** All that were started and may still run. */
   readonly #processes = new Set<ServeProcess>();
   #port = 0;
+  /** Names of files that change; `null` when nobody asked to watch. */
+  #changes: AsyncGenerator<string> | null = null;
+  #tunnels: TunnelOpener | null = null;
   #tunnel: OpenTunnel | null = null;
   #recordId: string | null = null;
   #starting: Promise<void> = Promise.resolve();
@@ -110,6 +114,15 @@ class Served implements AsyncDisposable {
 
   async #start(paths: Paths, log: Logger): Promise<void> {
     this.#resources.defer(() => this.#stopAll());
+    const { tunnel: mode } = this.#flags;
+    if (mode !== "local") {
+      this.#tunnels = await tunnelOpener(this.#context, { ...this.#flags, mode }, paths);
+    }
+    // From before the file is read: what is saved while it loads is a change like others.
+    if (this.#flags.watch) {
+      const dir = joinPath(this.#context, this.#job.file, "..");
+      this.#changes = watchFiles(dir, this.#closed.signal);
+    }
     this.#process = await this.#load();
     const { host } = this.#flags;
     const { port, tries } = await this.#wantedPort(log);
@@ -149,7 +162,7 @@ class Served implements AsyncDisposable {
       say(this.#context, `error: the tunnel ended: ${reason} [tunnel_ended]`);
       return EXIT.failed;
     });
-    const app = this.#flags.watch ? this.#watch() : this.#ended();
+    const app = this.#changes === null ? this.#ended() : this.#watch(this.#changes);
     return await Promise.race(tunnel === undefined ? [app] : [app, tunnel]);
   }
 
@@ -174,9 +187,7 @@ class Served implements AsyncDisposable {
     return EXIT.failed;
   }
 
-  async #watch(): Promise<number> {
-    const dir = joinPath(this.#context, this.#job.file, "..");
-    const changes = watchFiles(dir, this.#closed.signal);
+  async #watch(changes: AsyncGenerator<string>): Promise<number> {
     void this.#tellEnd();
     for (let next = changes.next();;) {
       const { value: path, done } = await next;
@@ -308,8 +319,8 @@ class Served implements AsyncDisposable {
   /** A managed tunnel that is there already leads to one port. */
   async #wantedPort(log: Logger): Promise<{ port: number; tries: number }> {
     const { port, tunnel } = this.#flags;
-    if (tunnel === "managed") {
-      const fixed = await fixedAddressOf(defaultTunnels, this.#tunnelContext(log));
+    if (tunnel === "managed" && this.#tunnels !== null) {
+      const fixed = await fixedAddressOf(this.#tunnels, this.#tunnelContext(log));
       if (fixed !== null) return { port: fixed.port, tries: 1 };
     }
     return { port: port ?? DEFAULT_PORT, tries: port === undefined ? DEFAULT_TRIES : 1 };
@@ -326,9 +337,9 @@ class Served implements AsyncDisposable {
   }
 
   async #openTunnel(log: Logger): Promise<void> {
-    if (this.#flags.tunnel === "local") return;
+    if (this.#flags.tunnel === "local" || this.#tunnels === null) return;
     this.#tunnel = this.#resources.use(
-      await defaultTunnels.open({
+      await this.#tunnels.open({
         mode: this.#flags.tunnel,
         host: "127.0.0.1",
         port: this.#port,

@@ -5,12 +5,22 @@ const QUIET_MS = 100;
 const SOURCE = /\.(?:ts|mts|tsx|js|mjs|jsx|json|jsonc|jsonl|toml|ya?ml|txt|md|csv|env)$/;
 const IGNORED = /[\\/](?:node_modules|\.git|\.[^\\/]+)[\\/]/;
 
-/** Gives the name of a file that changed, once for changes that come together, until the signal. */
-export async function* watchFiles(dir: string, signal: AbortSignal): AsyncGenerator<string> {
-  using watcher = Deno.watchFs(dir, { recursive: true });
-  const close = () => watcher.return?.();
-  if (signal.aborted) return;
-  signal.addEventListener("abort", close, { once: true });
+/**
+ * Gives the name of a file that changed, once for changes that come together, until the signal. What changes from this call on is seen, also before
+ * anybody asks for the first name.
+ */
+export function watchFiles(dir: string, signal: AbortSignal): AsyncGenerator<string> {
+  const watcher = Deno.watchFs(dir, { recursive: true });
+  signal.addEventListener("abort", () => watcher.close(), { once: true });
+  if (signal.aborted) watcher.close();
+  return changesOf(watcher, dir, signal);
+}
+
+async function* changesOf(
+  watcher: Deno.FsWatcher,
+  dir: string,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
   let changed: string | null = null;
   let wake = Promise.withResolvers<void>();
   const reading = (async () => {

@@ -1,6 +1,5 @@
 /** Reads chunks of Chat Completions from an upstream that may send anything. Nothing here throws. @module */
 import type { Json } from "@synth/core";
-import type { CallDelta } from "./stream/call_slots.ts";
 
 /** A JSON object of unknown members. */
 export type Fields = Record<string, unknown>;
@@ -96,6 +95,19 @@ export function reasoningDetails(delta: Fields): Fields[] {
   const { reasoning_details } = delta;
   if (!Array.isArray(reasoning_details)) return [];
   return reasoning_details.filter((one) => asFields(one) !== null);
+}
+
+/** A tool delta, read defensively. */
+export interface CallDelta {
+  /** The upstream's index, or `null` when it sent none. */
+  readonly index: number | null;
+  readonly id: string;
+  readonly name: string;
+  readonly args: string;
+  /** The arguments came as one object, not as text. */
+  readonly whole: boolean;
+  /** `args` is a custom tool's input itself, not JSON. */
+  readonly plain: boolean;
 }
 
 /** One entry of `tool_calls`, or a legacy `function_call`; `null` when it says nothing. */

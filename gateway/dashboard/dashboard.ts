@@ -13,6 +13,7 @@ import type { Clock } from "@synth/core";
 import type { Authenticator } from "@synth/core/auth";
 import type { DocumentStore } from "@synth/core/storage";
 import type { InFlight } from "../http/in_flight.ts";
+import { DrawnSections } from "./drawn_sections.ts";
 import { Feeds } from "./feeds.ts";
 import { OrgReader, type OrgReaderOptions } from "./org_view.ts";
 import { type RunningCall, runningCalls } from "./running.ts";
@@ -31,6 +32,7 @@ export class Dashboard {
   readonly signIns: SignIns;
   readonly reader: OrgReader;
   readonly feeds: Feeds = new Feeds();
+  readonly drawn: DrawnSections = new DrawnSections();
   /** Whether requests may share what they wait for: everywhere but in Workers. */
   readonly shared: boolean;
   readonly #inFlight: InFlight;

@@ -9,7 +9,6 @@ import { FORM_COOKIE, isSecure, readCookie, setCookie, SIGN_IN_COOKIE } from "./
 import { formToken } from "./forms.ts";
 import { asKnown, htmlAnswer } from "./html.ts";
 import { randomToken, type SignIn } from "./sign_ins.ts";
-import { renderSections } from "./views/sections.tsx";
 import { DashboardView, type Notice } from "./views/dashboard_view.tsx";
 import { ErrorView } from "./views/error_view.tsx";
 import { SignInView } from "./views/sign_in_view.tsx";
@@ -67,7 +66,7 @@ export async function sectionsFor(
   const { dashboard } = services;
   const admin = principal.scopes.has("admin");
   const view = await dashboard.reader.view(principal.org, { withKeys: admin });
-  return renderSections({
+  return dashboard.drawn.of(principal.org, {
     view,
     admin,
     running: dashboard.running(principal.org),

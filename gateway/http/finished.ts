@@ -4,20 +4,23 @@ import type { RequestContext } from "./request_context.ts";
 
 /** The log line of a request that is over: ids, numbers and codes; never content, never a key, not the path, which may hold both. */
 export function logFinished(log: Logger, context: RequestContext, durationMs: number): void {
-  const status = Number(context.fields["status"] ?? 0);
-  const level = status >= 500 || context.error !== null
-    ? "error"
-    : context.fields["quiet"] === true
-    ? "debug"
-    : "info";
+  const { quiet, ...fields } = context.fields;
+  const level = isFailure(context) ? "error" : quiet === true ? "debug" : "info";
   if (!log.enabled(level)) return;
   log[level]("request", {
     request_id: context.id,
     method: context.request.method,
-    ...context.fields,
+    ...fields,
     ...(context.error === null ? {} : { error: context.error }),
     duration_ms: Math.round(durationMs),
   });
+}
+
+/** Whether someone should look: what the gateway says because it stops, or was never told to do, is no failure. */
+function isFailure({ error, fields }: RequestContext): boolean {
+  if (error !== null) return true;
+  const { status, error_code: code } = fields;
+  return Number(status ?? 0) >= 500 && status !== 501 && code !== "shutting_down";
 }
 
 /** An error as an answer. What is not a `SynthError` is a bug: the client learns the request id, the log the rest. */

@@ -10,7 +10,10 @@ export async function health(context: RequestContext, services: Services): Promi
   context.fields["quiet"] = true;
   const { version } = services;
   // What watches it should send traffic elsewhere.
-  if (services.draining()) return json({ status: "draining", version, store: "unknown" }, 503);
+  if (services.draining()) {
+    context.fields["error_code"] = "shutting_down";
+    return json({ status: "draining", version, store: "unknown" }, 503);
+  }
   const healthy = await reachable(services);
   return json({
     status: healthy ? "ok" : "degraded",

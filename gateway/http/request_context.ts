@@ -3,7 +3,7 @@ import { type Clock, type Json, newId, type SynthError } from "@synth/core";
 import type { Principal } from "@synth/core/auth";
 import type { FetchInfo } from "../options.ts";
 import type { Snapshot } from "../snapshot.ts";
-import type { ModelSpan } from "../telemetry/telemetry.ts";
+import type { ModelSpan } from "../telemetry/model_span.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
 
 const SANE_ID = /^[A-Za-z0-9._:-]{1,128}$/;

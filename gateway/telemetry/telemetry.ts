@@ -18,6 +18,7 @@ import {
   trace,
   type Tracer,
 } from "@opentelemetry/api";
+import type { ModelSpan } from "./model_span.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
 import { VERSION } from "../version.ts";
@@ -71,16 +72,6 @@ interface Instruments {
   readonly duration: Histogram;
   readonly tokens: Histogram;
   readonly firstToken: Histogram;
-}
-
-/** The call of one model, as a span. */
-export interface ModelSpan {
-  /** For the upstream. */
-  readonly traceParent: string;
-  readonly model: ResolvedModel;
-  readonly span: Span;
-  /** Monotonic milliseconds. */
-  readonly startedAt: number;
 }
 
 /** Spans and measurements of a gateway. */

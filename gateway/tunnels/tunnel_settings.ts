@@ -1,7 +1,7 @@
 /** `[tunnels]` with its secret resolved. @module */
 import { EXIT, SynthError } from "@synth/core";
 import type { TunnelsConfig } from "@synth/core/config";
-import type { SecretSource } from "../options.ts";
+import type { SecretSource } from "../secret_source.ts";
 
 /** Where tunnels are made. */
 export interface TunnelSettings {

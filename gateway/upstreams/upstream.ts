@@ -2,7 +2,7 @@
 import { EXIT, SynthError } from "@synth/core";
 import type { UpstreamConfig } from "@synth/core/config";
 import type { UpstreamProfile } from "../bridge/profile.ts";
-import type { SecretSource } from "../options.ts";
+import type { SecretSource } from "../secret_source.ts";
 import { GENERIC } from "./profiles/generic.ts";
 import { profileNamed, PROFILES } from "./profiles/mod.ts";
 

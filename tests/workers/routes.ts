@@ -1,6 +1,7 @@
 /** Every route of the table in real workerd, with its state in Upstash's protocol; then what lasts over several requests. Run by `deno task test:workers`. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { type Route, ROUTES } from "../../gateway/app.ts";
+import { ROUTES } from "../../gateway/app.ts";
+import type { Route } from "../../gateway/services.ts";
 import { billConfig } from "../support/budget_upstream.ts";
 import { call, finish, role, stream, text, usage } from "../support/chat_replies.ts";
 import { edgeEnvironment, type EdgeGateways, startWorkers } from "../support/edge.ts";

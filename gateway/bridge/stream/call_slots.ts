@@ -1,19 +1,7 @@
 /** Which call a tool delta belongs to, whatever the upstream does with indices and ids (bridge.md 10.8). @module */
+import type { CallDelta } from "../chat_chunk.ts";
 import type { TurnPlan } from "../plan.ts";
 import type { CallSegment } from "./call_segment.ts";
-
-/** A tool delta, read defensively. */
-export interface CallDelta {
-  /** The upstream's index, or `null` when it sent none. */
-  readonly index: number | null;
-  readonly id: string;
-  readonly name: string;
-  readonly args: string;
-  /** The arguments came as one object, not as text. */
-  readonly whole: boolean;
-  /** `args` is a custom tool's input itself, not JSON. */
-  readonly plain: boolean;
-}
 
 /** Finds the call of a delta, or begins a new one. */
 export class CallSlots {

@@ -1,9 +1,8 @@
 /** A frame as a request of its own. @module */
 import { type Json, parseJsonLimited, type SynthError } from "@synth/core";
 import { parseResponsesRequest } from "@synth/core/api";
-import type { Route } from "../../app.ts";
+import type { Route, Services } from "../../services.ts";
 import type { RequestContext } from "../../http/request_context.ts";
-import type { Services } from "../../services.ts";
 import { respond } from "../create_response.ts";
 import { inputItems } from "../stored_input.ts";
 import { badFrame } from "./bad_frame.ts";

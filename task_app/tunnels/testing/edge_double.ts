@@ -5,6 +5,7 @@ import { EDGE_CA, EDGE_CERT, EDGE_KEY } from "./edge_certificate.ts";
 /** Where a name leads. */
 interface Route {
   readonly origin: string;
+  readonly access: EdgeTunnel["access"];
   readonly disconnect: () => void;
   readonly push: () => void;
 }
@@ -30,6 +31,8 @@ export interface EdgeRequest {
  */
 export class EdgeDouble implements AsyncDisposable {
   readonly managed: Map<string, EdgeTunnel> = new Map();
+  /** Knows the tokens that are not in {@linkcode EdgeDouble.managed}. */
+  lookup: (token: string) => EdgeTunnel | undefined = () => undefined;
   readonly requests: EdgeRequest[] = [];
   /** Answers this many requests as if the name were not known yet. */
   unknownFor = 0;
@@ -104,7 +107,7 @@ export class EdgeDouble implements AsyncDisposable {
       });
     }
     if (this.answer !== null) return this.answer();
-    const access = [...this.managed.values()].find((one) => one.hostname === hostname)?.access;
+    const { access } = route;
     if (
       access !== undefined && (request.headers.get("cf-access-client-id") !== access.id ||
         request.headers.get("cf-access-client-secret") !== access.secret)
@@ -119,7 +122,7 @@ export class EdgeDouble implements AsyncDisposable {
 
   async #connect(request: Request): Promise<Response> {
     const { hostname: name, origin: to, token } = await request.json();
-    const managed = this.managed.get(token);
+    const managed = token === undefined ? undefined : this.managed.get(token) ?? this.lookup(token);
     if (token !== undefined && managed === undefined) return new Response(null, { status: 401 });
     const hostname = managed?.hostname ?? name;
     let disconnect = () => {};
@@ -139,7 +142,8 @@ export class EdgeDouble implements AsyncDisposable {
         this.#routes.delete(hostname);
       },
     });
-    this.#routes.set(hostname, { origin: managed?.origin ?? to, disconnect, push });
+    const origin = managed?.origin ?? to;
+    this.#routes.set(hostname, { origin, access: managed?.access, disconnect, push });
     return new Response(body);
   }
 

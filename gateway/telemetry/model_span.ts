@@ -1,0 +1,12 @@
+import type { Span } from "@opentelemetry/api";
+import type { ResolvedModel } from "../upstreams/model_table.ts";
+
+/** The call of one model, as a span. */
+export interface ModelSpan {
+  /** For the upstream. */
+  readonly traceParent: string;
+  readonly model: ResolvedModel;
+  readonly span: Span;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
+}
