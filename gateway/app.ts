@@ -177,6 +177,37 @@ export type Runner = (
 /** What a request brings along. */
 type Env = { Bindings: FetchInfo };
 
+/** Routes without parameters, by method and path: what nearly every request asks for, found without the router. */
+function plainRoutes(): Map<string, Route> {
+  const plain = new Map<string, Route>();
+  for (const route of ROUTES) {
+    for (const path of route.paths) {
+      if (!/[:*{]/.test(path)) plain.set(`${route.method} ${path}`, route);
+    }
+  }
+  return plain;
+}
+
+/** The path of a URL as `Deno.serve` and Workers give it: absolute, and normal. */
+function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const query = url.indexOf("?", start);
+  return query === -1 ? url.slice(start) : url.slice(start, query);
+}
+
+/** What answers requests by the table. */
+export function createFetch(run: Runner): (
+  request: Request,
+  info: FetchInfo,
+) => Response | Promise<Response> {
+  const plain = plainRoutes();
+  const app = createApp(run);
+  return (request, info) => {
+    const route = plain.get(`${request.method} ${pathOf(request.url)}`);
+    return route === undefined ? app.fetch(request, info) : run(route, request, {}, info);
+  };
+}
+
 /** Mounts the table. A path that is known under another method answers 405. */
 export function createApp(run: Runner): Hono<Env> {
   const app = new Hono<Env>();

@@ -2,7 +2,7 @@
 import { type Clock, type Logger, silentLogger, SynthError, systemClock } from "@synth/core";
 import type { SynthConfig } from "@synth/core/config";
 import { hasDeno } from "@synth/core/platform";
-import { createApp } from "./app.ts";
+import { createFetch } from "./app.ts";
 import { CoarseClock } from "./coarse_clock.ts";
 import { Dashboard } from "./dashboard/dashboard.ts";
 import { authenticate } from "./http/authenticate.ts";
@@ -49,7 +49,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 class RunningGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #services: Services;
-  readonly #app: ReturnType<typeof createApp>;
+  readonly #fetch: ReturnType<typeof createFetch>;
   readonly #log: Logger;
   readonly #inFlight: InFlight = new InFlight();
   readonly #sweeper: LeaseSweeper | null;
@@ -111,7 +111,7 @@ class RunningGateway implements Gateway {
     this.#sweeper = options.ledger === undefined
       ? null
       : new LeaseSweeper(options.ledger, clock, this.#log, metrics);
-    this.#app = createApp((route, request, params, info) =>
+    this.#fetch = createFetch((route, request, params, info) =>
       this.#run(route, request, params, info)
     );
   }
@@ -130,7 +130,7 @@ class RunningGateway implements Gateway {
   }
 
   async fetch(request: Request, info: FetchInfo = {}): Promise<Response> {
-    return await this.#app.fetch(request, info);
+    return await this.#fetch(request, info);
   }
 
   async reload(): Promise<void> {

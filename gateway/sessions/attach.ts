@@ -50,7 +50,7 @@ export function defaultSession(config: SessionsConfig): SessionSpec {
       id: "cost",
       metric: "cost",
       kind: "hard",
-      value: usdToNano(config.default_limit_cost_usd),
+      value: defaultCost(config),
       windowMs: null,
       warnPpm: null,
       expiresAt: null,
@@ -59,4 +59,16 @@ export function defaultSession(config: SessionsConfig): SessionSpec {
     tracingSessionId: null,
     metadata: {},
   };
+}
+
+/** Read once for a configuration, which is never changed: a reload makes another. */
+const defaultCosts: WeakMap<SessionsConfig, bigint> = new WeakMap();
+
+function defaultCost(config: SessionsConfig): bigint {
+  let cost = defaultCosts.get(config);
+  if (cost === undefined) {
+    cost = usdToNano(config.default_limit_cost_usd);
+    defaultCosts.set(config, cost);
+  }
+  return cost;
 }

@@ -59,9 +59,10 @@ async function bodyEvents(
   const { gateway } = context.snapshot.config;
   const idleMs = gateway.idle_timeout_s * 1000;
   const { text, late } = await readTextInTime(reply.body, MAX_BODY_BYTES, services.clock, idleMs);
-  const body = parsed(withoutKey(text, secret));
+  const masked = withoutKey(text, secret);
+  const body = parsed(masked);
   const error = body === undefined ? late ? lateBody() : unreadable() : upstreamBodyError(body);
-  if (error === null) return { source: once(encodeSseData(body) + SSE_DONE) };
+  if (error === null) return { source: new OneEvent(masked) };
   await settleFailed(services, lease, context, error, body);
   return { error };
 }
@@ -108,16 +109,29 @@ function webPage(): SynthError {
   });
 }
 
-function once(text: string): ByteSource {
-  let bytes: Uint8Array | null = new TextEncoder().encode(text);
-  return {
-    read() {
-      const given = bytes;
-      bytes = null;
-      return Promise.resolve(given);
-    },
-    cancel() {
-      bytes = null;
-    },
-  };
+/** A stream of one event and `[DONE]`, whose data need not become bytes for a reader that takes it as it is. */
+class OneEvent implements ByteSource {
+  #json: string | null;
+
+  constructor(json: string) {
+    this.#json = json;
+  }
+
+  takeEvent(): string | null {
+    const json = this.#json;
+    this.#json = null;
+    return json;
+  }
+
+  read(): Promise<Uint8Array | null> {
+    const json = this.takeEvent();
+    // Parsed once more, since the text may have line ends.
+    return Promise.resolve(
+      json === null ? null : new TextEncoder().encode(encodeSseData(JSON.parse(json)) + SSE_DONE),
+    );
+  }
+
+  cancel(): void {
+    this.#json = null;
+  }
 }

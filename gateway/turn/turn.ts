@@ -94,8 +94,13 @@ export class Turn {
     this.#reading = true;
     this.#idle.touch();
     try {
-      const bytes = await this.#options.source.read();
-      if (this.#stop === null) this.#take(bytes);
+      const { source } = this.#options;
+      const event = this.#stop === null ? source.takeEvent?.() ?? null : null;
+      if (event !== null) this.#takeWhole(event);
+      else {
+        const bytes = await source.read();
+        if (this.#stop === null) this.#take(bytes);
+      }
     } catch (error) {
       this.#stop ??= { reason: "error", error: turnError(error) };
     }
@@ -114,6 +119,14 @@ export class Turn {
     if (this.#sawDone) this.#stop ??= { reason: "done" };
     else if (bytes === null) this.#stop ??= { reason: "eof" };
     else if (this.#translation.outputBytes > this.#maxBytes) this.#stop ??= { reason: "cut" };
+    if (!this.#begun && this.#translation.started) this.#noteFirst();
+  }
+
+  /** An answer that is one event, and complete with it. */
+  #takeWhole(data: string): void {
+    this.#event(data, "");
+    this.#sawDone = true;
+    this.#stop ??= { reason: "done" };
     if (!this.#begun && this.#translation.started) this.#noteFirst();
   }
 

@@ -11,6 +11,8 @@ export interface ByteSource {
   read(): Promise<Uint8Array | null>;
   /** Stops the request. Safe to call at any time, more than once. */
   cancel(): void;
+  /** The data of the only event that there is, instead of reading it and the `[DONE]` behind it; `null`: read. @default {read} */
+  takeEvent?(): string | null;
 }
 
 /** What goes out. */

@@ -57,8 +57,13 @@ export class LedgerCache {
   /** To be called, after {@linkcode LedgerCache.flush}, by what may change the file behind the cache's back. */
   forget(): void {
     this.#scopes.clear();
-    this.#leases = new WeakMap();
+    this.forgetLeases();
     this.#forgetSessions();
+  }
+
+  /** To be called by what ends a lease that it did not take from here. */
+  forgetLeases(): void {
+    this.#leases = new WeakMap();
   }
 
   #forgetSessions(): void {

@@ -73,3 +73,14 @@ Deno.test("SqliteLedger takes over a file whose indexes are the first ones", asy
     await ledger.close();
   });
 });
+
+Deno.test("SqliteLedger settles a lease once, whichever object names it", async () => {
+  const ledger = await openSqliteLedger({ path: ":memory:", clock: new FakeClock() });
+  const { session } = await ledger.openSession({ ...WHO, spec: spec([]) });
+  const grant = granted(await ledger.reserve(ask("acme", session.id)));
+  const ended = usage(grant, 30, 2);
+  assertEquals((await ledger.settle({ ...ended, lease: { ...grant.lease } })).already, false);
+  assertEquals((await ledger.settle(ended)).already, true);
+  assertEquals((await ledger.getSession("acme", session.id))?.used.tokens, 30n);
+  await ledger.close();
+});

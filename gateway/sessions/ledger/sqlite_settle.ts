@@ -42,7 +42,10 @@ export function settle(
   cache: LedgerCache,
 ): Settled {
   const { lease: ref, detail } = input;
-  const known = cache.takeLease(ref) ?? findLease(db, ref.org, ref.leaseId);
+  const cached = cache.takeLease(ref);
+  // It may be cached under the grant's own object, as open.
+  if (cached === null) cache.forgetLeases();
+  const known = cached ?? findLease(db, ref.org, ref.leaseId);
   checkSame(known, ref);
   const scopes = scopesOf(db, ref, raw, cache);
   if (known?.state === "settled") {
