@@ -633,3 +633,14 @@ Deno.test("dashboard takes a cookie of the wrong shape, or two, for none", async
     .text();
   assertStringIncludes(html, 'http-equiv="refresh" content="0;url=/dashboard"');
 });
+
+Deno.test("dashboard says when more sessions are open than it shows", async () => {
+  await using world = await openWorld();
+  const { key } = await world.key("acme");
+  const browser = world.browser();
+  for (let n = 0; n < 151; n++) await openSession(world, key, { make_active: false });
+  const page = await browser.signIn(key);
+  assertStringIncludes(page, "<dd>150+");
+  assertStringIncludes(page, "The newest 150 of those that are open");
+  assertStringIncludes(page, "Older sessions: <code>synth session list</code>");
+});

@@ -14,8 +14,8 @@ const SPEND_MS = 10_000;
 const SLOW_MS = 30_000;
 /** Sessions that are read, newest first. */
 const SESSIONS = 100;
-/** Open sessions that are looked for behind those. */
-const OLD_SESSIONS = 50;
+/** Open sessions of one status that are looked for in all: with so many there can be more. */
+export const OPEN_SESSIONS = 150;
 const KEYS = 100;
 
 /** What moves. */
@@ -122,8 +122,8 @@ async function readLive(ledger: SessionLedger, org: string): Promise<LiveView> {
 
 async function readOld(ledger: SessionLedger, org: string): Promise<readonly Session[]> {
   const [active, exceeded] = await Promise.all([
-    ledger.listSessions(org, { status: "active", limit: SESSIONS + OLD_SESSIONS }),
-    ledger.listSessions(org, { status: "limit_exceeded", limit: SESSIONS + OLD_SESSIONS }),
+    ledger.listSessions(org, { status: "active", limit: OPEN_SESSIONS }),
+    ledger.listSessions(org, { status: "limit_exceeded", limit: OPEN_SESSIONS }),
   ]);
   return [...active, ...exceeded].sort((a, b) => b.createdAt - a.createdAt);
 }

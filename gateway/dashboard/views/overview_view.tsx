@@ -14,7 +14,7 @@ export function OverviewView(
   { view, running }: { view: OrgView; running: readonly RunningCall[] },
 ): JSX.Element {
   const { live, spend } = view;
-  const { open } = sortedSessions(view);
+  const { open, cut } = sortedSessions(view);
   const exceeded = open.filter(({ status }) => status === "limit_exceeded").length;
   const today = spend?.days[0];
   return (
@@ -23,7 +23,7 @@ export function OverviewView(
         {live !== null && (
           <Figure
             name="Open sessions"
-            value={countText(open.length)}
+            value={`${countText(open.length)}${cut ? "+" : ""}`}
             note={exceeded > 0 ? `${exceeded} at the limit` : undefined}
           />
         )}

@@ -6,7 +6,7 @@ import type { Child } from "hono/jsx";
 import type { JSX } from "hono/jsx/jsx-runtime";
 import { isOver } from "../../sessions/api/find_session.ts";
 import type { Session, SessionStatus } from "../../sessions/ledger/ledger.ts";
-import type { OrgView } from "../org_view.ts";
+import { OPEN_SESSIONS, type OrgView } from "../org_view.ts";
 import { amountText, nameText } from "./format.ts";
 import { LimitBars } from "./limit_bar.tsx";
 import { type Column, Table } from "./table.tsx";
@@ -37,7 +37,7 @@ const COLUMNS: readonly Column[] = [
 /** Open ones first, the newest on top, then the last few that are over. */
 export function SessionsView({ view }: { view: OrgView }): JSX.Element {
   if (view.live === null) return <p class="empty">This gateway keeps no sessions.</p>;
-  const { open, over } = sortedSessions(view);
+  const { open, over, cut } = sortedSessions(view);
   if (open.length + over.length === 0) {
     return (
       <p class="empty">
@@ -53,36 +53,39 @@ export function SessionsView({ view }: { view: OrgView }): JSX.Element {
   }));
   return (
     <>
-      <Table caption={captionOf(open.length, over.length)} columns={COLUMNS} rows={rows} />
+      <Table caption={captionOf(open.length, over.length, cut)} columns={COLUMNS} rows={rows} />
       {view.live.more && (
         <p class="quiet">
-          Older sessions that are over: <code>synth session list</code>
+          {cut ? "Older sessions" : "Older sessions that are over"}: <code>synth session list</code>
         </p>
       )}
     </>
   );
 }
 
-/** What is shown, in its order. */
+/** What is shown, in its order; `cut` when there are more open ones than that. */
 export function sortedSessions(
   { live, oldSessions }: OrgView,
-): { readonly open: Session[]; readonly over: Session[] } {
+): { readonly open: Session[]; readonly over: Session[]; readonly cut: boolean } {
   const newest = live?.sessions ?? [];
   const known = new Set(newest.map(({ id }) => id));
   const all = [...newest, ...oldSessions.filter(({ id }) => !known.has(id))];
   return {
     open: all.filter((session) => !isOver(session)),
     over: all.filter(isOver).slice(0, OVER_SHOWN),
+    cut: (["active", "limit_exceeded"] as const).some((status) =>
+      oldSessions.filter((session) => session.status === status).length >= OPEN_SESSIONS
+    ),
   };
 }
 
-function captionOf(open: number, over: number): string {
+function captionOf(open: number, over: number, cut: boolean): string {
   const last = over === 0
     ? ""
     : over === 1
     ? ", and the last one that is over"
     : `, and the last ${over} that are over`;
-  return `${open} open${last}`;
+  return `${cut ? `The newest ${open} of those that are open` : `${open} open`}${last}`;
 }
 
 function cellsOf(session: Session): readonly Child[] {
