@@ -100,8 +100,9 @@ Deno.test("synth tunnel open --mode managed makes a tunnel at our gateway, runs 
   const list = JSON.parse((await bench.tunnel("list", "--json")).stdout);
   assertEquals([list.length, list[0].state, list[0].url], [1, "connected", url]);
 
-  bench.env.CF_ACCESS_CLIENT_ID = secrets.access_client_id;
-  bench.env.CF_ACCESS_CLIENT_SECRET = secrets.access_client_secret;
+  // With what was written for it, whatever the environment has of another one.
+  bench.env.CF_ACCESS_CLIENT_ID = "of-another";
+  bench.env.CF_ACCESS_CLIENT_SECRET = "of-another";
   const status = await bench.tunnel("status", view.id, "--json");
   assertEquals([status.code, JSON.parse(status.stdout).health], [0, "healthy"], status.stderr);
   delete bench.env.CF_ACCESS_CLIENT_ID;
@@ -201,4 +202,23 @@ Deno.test("InProcessTaskApp is reached through a managed tunnel of our gateway, 
   // Wherever it wants to listen, it goes where the tunnel leads.
   assertEquals(await run(0), first);
   assertEquals([await room.running(), await room.records(), await room.files()], [[], [], []]);
+});
+
+Deno.test("synth tunnel open --mode managed takes no tunnel of another user of the org, unless it is named", async () => {
+  await using bench = await open();
+  const { room, client } = bench;
+  await client.tunnels.create({ local_port: room.port, subdomain: "hers" });
+  const made = await startSynth(["keys", "create", "--user", "bob", "--scopes", "sessions"], {
+    env: bench.env,
+  }).result;
+  assertEquals(made.code, 0, made.stderr);
+  bench.env.SYNTH_API_KEY = /sk_synth_[A-Za-z0-9_-]{43}/.exec(made.stdout)?.[0] ?? "";
+  const managed = ["open", "--mode", "managed", "--port", String(room.port), "--no-env-file"];
+  const opened = await bench.tunnel(...managed);
+  assertEquals(opened.code, 0, opened.stderr);
+  assertEquals(opened.stdout, `https://tunnel-${room.port}.${DOMAIN}\n`);
+  assertEquals((await client.tunnels.list()).map(({ user_id }) => user_id)[0], "bob");
+  const hers = await bench.tunnel(...managed, "--subdomain", "hers");
+  assertStringIncludes(hers.stderr, "not_tunnel_owner");
+  await bench.tunnel("close", "--all");
 });

@@ -1,12 +1,13 @@
 /** What `synth tunnel status` does. @module */
 import { EXIT } from "@synth/core";
 import { checkTaskAppHealth, type TaskAppStatus } from "@synth/task-app";
+import { readEnvFile } from "@synth/task-app/env-file";
 import { TunnelStates, type TunnelStatus } from "@synth/task-app/tunnels";
 import { accessHeadersOf, findTaskAppKey } from "../client/task_app_key.ts";
 import type { CliContext } from "../context.ts";
 import { type Column, grid } from "../output/grid.ts";
 import { printJson, say } from "../output/print.ts";
-import { findPaths } from "../state/paths.ts";
+import { absolute, findPaths } from "../state/paths.ts";
 import { tunnelView } from "./tunnel_view.ts";
 
 /** Flags of the command. */
@@ -61,8 +62,17 @@ async function healthOf(
   const { status } = await checkTaskAppHealth(record.url, {
     info: false,
     timeoutMs: TIMEOUT_MS,
-    headers: record.mode === "managed" ? accessHeadersOf(context) : {},
+    headers: record.mode === "managed" ? await accessOf(context, record.url) : {},
     ...(apiKey === null ? {} : { apiKey }),
   });
   return status;
+}
+
+/** What opening has left for this very URL in `./.env`, else the environment's. */
+async function accessOf(context: CliContext, url: string): Promise<Record<string, string>> {
+  const stored = await readEnvFile(absolute(context, ".env")).catch(() => null);
+  const kept = stored?.get("TASK_APP_URL") === url
+    ? accessHeadersOf({ env: Object.fromEntries(stored) })
+    : {};
+  return { ...accessHeadersOf(context), ...kept };
 }

@@ -1,9 +1,16 @@
 import type { RequestContext } from "./request_context.ts";
+import type { StateStore } from "../options.ts";
 import type { Services } from "../services.ts";
 import { within } from "../within.ts";
 import { json } from "./json.ts";
 
 const PING_MS = 2000;
+/** How long an answer of the store counts: anybody may ask, and each question to a store has its price. */
+const FRESH_MS = 1000;
+
+/** What a store last answered, and when by the monotonic clock. */
+const answers: WeakMap<StateStore, { readonly at: number; readonly healthy: boolean }> =
+  new WeakMap();
 
 /** `GET /health`: 200 when the store answers, 503 when it does not, or when the gateway stops. Says nothing that a stranger should not know. */
 export async function health(context: RequestContext, services: Services): Promise<Response> {
@@ -22,11 +29,11 @@ export async function health(context: RequestContext, services: Services): Promi
   }, healthy ? 200 : 503);
 }
 
-async function reachable(services: Services): Promise<boolean> {
-  if (services.store === null) return true;
-  try {
-    return await within(services.clock, PING_MS, services.store.ping());
-  } catch {
-    return false;
-  }
+async function reachable({ store, clock }: Services): Promise<boolean> {
+  if (store === null) return true;
+  const last = answers.get(store);
+  if (last !== undefined && clock.monotonic() - last.at < FRESH_MS) return last.healthy;
+  const healthy = await within(clock, PING_MS, store.ping()).catch(() => false);
+  answers.set(store, { at: clock.monotonic(), healthy });
+  return healthy;
 }

@@ -92,7 +92,8 @@ export class CloudflaredTunnels implements TunnelOpener {
     const backend = this.#backend(request);
     const found = await leaseOrNull(
       this.#options,
-      async () => selectTunnel(await backend.list(scope.signal), request.subdomain),
+      async () =>
+        selectTunnel(await backend.choices(request.subdomain, scope.signal), request.subdomain),
     );
     if (found === null) return null;
     return { host: found.localHost, port: found.localPort, hostname: found.hostname };

@@ -36,7 +36,7 @@ export async function leaseManaged(
 ): Promise<Leased> {
   const { env, signal } = options;
   const { subdomain } = request;
-  const tunnels = await backend.list(signal);
+  const tunnels = await backend.choices(subdomain, signal);
   const wanted = subdomain === undefined ? null : firstLabel(subdomain);
   const missing = wanted !== null && !tunnels.some((tunnel) => tunnel.subdomain === wanted);
   const found = options.createMissing && missing ? null : selectTunnel(tunnels, subdomain);

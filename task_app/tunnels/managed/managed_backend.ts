@@ -17,6 +17,8 @@ import {
 } from "./managed_tunnel.ts";
 
 const PATH = "/api/v1/tunnels/";
+/** The most that a gateway gives at a time, and lets an org have. */
+const LIST = `${PATH}?limit=1000`;
 const TIMEOUT_MS = 30_000;
 const MAX_BODY = 4 * 1024 * 1024;
 const NO_ID = "-";
@@ -48,10 +50,21 @@ export class ManagedBackend {
 
   /** The org's tunnels that can be run. Entries without a name, an org or an id do not count. */
   async list(signal?: AbortSignal): Promise<ManagedTunnel[]> {
-    const body = await this.#call("GET", PATH, undefined, signal);
+    const body = await this.#call("GET", LIST, undefined, signal);
     if (!Array.isArray(body)) throw strange("its list of tunnels is no list");
     return body.map(readManagedTunnel).filter((tunnel) => tunnel !== null)
       .filter(({ raw }) => raw["status"] === undefined || raw["status"] === "active");
+  }
+
+  /**
+   * Those to choose from: all of the org's for who names one, else the caller's own, for the token of another user's tunnel is not given. Where
+   * the backend does not say whose they are, all.
+   */
+  async choices(subdomain: string | undefined, signal?: AbortSignal): Promise<ManagedTunnel[]> {
+    const tunnels = await this.list(signal);
+    if (subdomain !== undefined || tunnels.every(({ userId }) => userId === null)) return tunnels;
+    const user = await this.#user(signal);
+    return tunnels.filter(({ userId }) => user === null || userId === null || userId === user);
   }
 
   /** Makes one. */
@@ -104,6 +117,19 @@ export class ManagedBackend {
   async delete(tunnel: ManagedTunnel, signal?: AbortSignal): Promise<void> {
     if (tunnel.id === NO_ID) return;
     await this.#call("DELETE", `${PATH}${encodeURIComponent(tunnel.id)}`, undefined, signal);
+  }
+
+  /** Who asks; `null` when the backend has no such route. */
+  async #user(signal: AbortSignal | undefined): Promise<string | null> {
+    try {
+      const user = objectOf(await this.#call("GET", "/api/v1/me", undefined, signal))["user_id"];
+      return typeof user === "string" ? user : null;
+    } catch (error) {
+      if (error instanceof SynthError && (error.status === 404 || error.status === 405)) {
+        return null;
+      }
+      throw error;
+    }
   }
 
   async #call(

@@ -10,6 +10,8 @@ export interface ManagedTunnel {
   readonly id: string;
   readonly hostname: string;
   readonly orgId: string;
+  /** Who made it; `null` when the backend does not say. */
+  readonly userId: string | null;
   /** Its first label. */
   readonly subdomain: string;
   /** Where it leads on the machine that runs it. */
@@ -48,6 +50,7 @@ export function readManagedTunnel(raw: Json): ManagedTunnel | null {
     id,
     hostname,
     orgId,
+    userId: textOf(raw, "user_id"),
     subdomain: hostname.split(".", 1)[0] ?? "",
     localHost: textOf(raw, "local_host") ?? "127.0.0.1",
     localPort: valid ? port : 8000,

@@ -25,6 +25,8 @@ interface Call {
 /** A backend of managed tunnels; what it answers can be changed. */
 class Backend implements AsyncDisposable {
   readonly calls: Call[] = [];
+  /** As the gateway: so many of the list, unless more are asked for. */
+  pageSize = 100;
   tunnels: Json = [];
   /** Answers instead of the list, creation or token. */
   answer: ((call: Call) => Response | null) | null = null;
@@ -76,7 +78,9 @@ class Backend implements AsyncDisposable {
     if (call.method === "POST" || call.path.endsWith("/token")) {
       return Response.json(this.entry(this.credentials));
     }
-    return Response.json(this.tunnels);
+    const limit = Number(new URL(request.url).searchParams.get("limit") ?? this.pageSize);
+    const { tunnels } = this;
+    return Response.json(Array.isArray(tunnels) ? tunnels.slice(0, limit) : tunnels);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -179,6 +183,16 @@ Deno.test("managed tunnels: a tunnel that leads to another port is refused befor
   const opening = room.tunnels(backend.options).open(room.request({ mode: "managed" }));
   assertEquals((await assertRejects(() => opening, SynthError)).code, "tunnel_port_mismatch");
   assertEquals(await room.starts(), []);
+});
+
+Deno.test("managed tunnels: one is found among as many as an org may have", async () => {
+  await using room = await TunnelRoom.make();
+  await using backend = new Backend(room);
+  const other = (i: number) => backend.entry({ id: `tun_${i}`, hostname: `t${i}.${HOST}` });
+  backend.tunnels = [...Array.from({ length: 999 }, (_, i) => other(i)), backend.entry()];
+  const request = { ...room.request({ mode: "managed" }), subdomain: HOST };
+  const fixed = await room.tunnels(backend.options).fixedAddress(request);
+  assertEquals(fixed?.hostname, HOST);
 });
 
 Deno.test("managed tunnels: createMissing makes a name beside others", async () => {
