@@ -148,12 +148,15 @@ Deno.test("gateway says how it is without a key", async () => {
     ping: () => works ? Promise.resolve() : Promise.reject(new Error("secret-host is down")),
     close: () => Promise.resolve(),
   };
-  await using it = await startGateway({ store });
+  const clock = new FakeClock();
+  await using it = await startGateway({ store, clock });
   const server = serveGateway(it.gateway, { hostname: "127.0.0.1", port: 0 });
   const client = new SynthClient({ baseUrl: server.url, apiKey: TEST_KEY });
   assertEquals((await client.health()).status, "ok");
   assertEquals((await client.models()).data.length, 2);
   works = false;
+  // An answer of the store counts for a second.
+  await clock.tick(1000);
   assertEquals((await client.health()).store, "unavailable");
   const response = await fetch(`${server.url}/health`);
   assertEquals(response.status, 503);
