@@ -128,7 +128,9 @@ Deno.test("synth tunnel open --mode managed makes a tunnel at our gateway, runs 
   assertEquals((await room.starts()).at(-1)?.env["TUNNEL_TOKEN"], rotated.tunnel_token);
   await bench.tunnel("close", "--all");
 
-  assertEquals((await client.tunnels.delete(made.id)).status, "deleted");
+  assertEquals((await bench.tunnel("delete", "another")).code, 3);
+  const deleted = await bench.tunnel("delete", "math", "--json");
+  assertEquals([deleted.code, JSON.parse(deleted.stdout || "{}").status], [0, "deleted"]);
   assertEquals([cloudflare.size(), await client.tunnels.list({ status: "all" })], [0, []]);
 });
 

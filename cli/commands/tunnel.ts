@@ -1,5 +1,6 @@
 /** `synth tunnel` @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
+import type { ClientFlags } from "../client/connect.ts";
 import type { CliContext } from "../context.ts";
 import { clientFlags, homeFlag, jsonFlag, optionalFlag } from "./flags.ts";
 import type { TunnelCloseFlags } from "./tunnel_close.ts";
@@ -119,6 +120,32 @@ const close = buildCommand<TunnelCloseFlags, [string?], CliContext>({
   },
 });
 
+const remove = buildCommand<ClientFlags, [string], CliContext>({
+  loader: async () => (await import("./tunnel_delete.ts")).runTunnelDelete,
+  parameters: {
+    positional: {
+      kind: "tuple",
+      parameters: [{
+        brief: "Its name at the gateway, the name's first label, or its id there",
+        parse: String,
+        placeholder: "name",
+      }],
+    },
+    flags: clientFlags,
+  },
+  docs: {
+    brief: "Delete a managed tunnel at the gateway",
+    fullDescription: [
+      "Deletes the name, the access and the credentials of a managed tunnel. synth tunnel close ends",
+      "its program here.",
+      "",
+      "EXAMPLES",
+      "  synth tunnel delete mine",
+      "  synth tunnel delete mine.tunnels.example --json",
+    ].join("\n"),
+  },
+});
+
 const logs = buildCommand<TunnelLogsFlags, [string], CliContext>({
   loader: async () => (await import("./tunnel_logs.ts")).runTunnelLogs,
   parameters: {
@@ -168,7 +195,7 @@ const install = buildCommand<TunnelInstallFlags, [], CliContext>({
 
 /** The commands about tunnels. */
 export const tunnelRoutes = buildRouteMap<string, CliContext>({
-  routes: { open, list, status, close, logs, install },
+  routes: { open, list, status, close, delete: remove, logs, install },
   docs: { brief: "Make a task app reachable from outside by cloudflared" },
 });
 
