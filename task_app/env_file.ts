@@ -42,7 +42,7 @@ export function parseEnvFile(text: string): Map<string, string> {
 /**
  * The text with this variable: every assignment of it gets the new value, keeping its indentation and `export`; without one a line is added.
  *
- * @throws {SynthError} `env_name_invalid`, `env_value_invalid`
+ * @throws {SynthError} `env_name_invalid`, `env_value_invalid`; `env_file_broken` where quotes that are not closed let no line be read as it is meant
  */
 export function setEnvVariable(text: string, key: string, value: string): string {
   if (!NAME.test(key)) {
@@ -58,10 +58,27 @@ export function setEnvVariable(text: string, key: string, value: string): string
       exitCode: EXIT.usage,
     });
   }
-  const quoted = quote(value);
+  const before = parseEnvFile(text);
+  before.set(key, value);
+  // A quote that somebody left open further up may swallow a quoted value: then other quotes, or a place in front of it.
+  for (const quoted of [quote(value), otherQuote(value)]) {
+    for (const change of [inPlace, inFront]) {
+      const changed = change(text, key, quoted);
+      if (sameVariables(parseEnvFile(changed), before)) return changed;
+    }
+  }
+  throw new SynthError(`${key} cannot be set: a quote in the file is not closed`, {
+    code: "env_file_broken",
+    exitCode: EXIT.usage,
+    hint: "Close it, or remove its line",
+  });
+}
+
+/** Every assignment gets the new value; without one a line is added. */
+function inPlace(text: string, key: string, quoted: string): string {
   const found = assignments(text).filter((one) => one.key === key);
   if (found.length === 0) {
-    const newline = text.includes("\r\n") ? "\r\n" : "\n";
+    const newline = newlineOf(text);
     const gap = text === "" || text.endsWith("\n") ? "" : newline;
     return `${text}${gap}${key}=${quoted}${newline}`;
   }
@@ -72,6 +89,27 @@ export function setEnvVariable(text: string, key: string, value: string): string
     copied = end;
   }
   return changed + text.slice(copied);
+}
+
+/** The first line assigns it, and no other does. */
+function inFront(text: string, key: string, quoted: string): string {
+  let kept = "";
+  let copied = text.startsWith("\ufeff") ? 1 : 0;
+  for (const { key: name, start, end } of assignments(text)) {
+    if (name !== key) continue;
+    const line = text.lastIndexOf("\n", start - 1) + 1;
+    kept += text.slice(copied, Math.max(line, copied));
+    copied = Math.min(lineEnd(text, end) + 1, text.length);
+  }
+  return `${key}=${quoted}${newlineOf(text)}${kept}${text.slice(copied)}`;
+}
+
+function newlineOf(text: string): string {
+  return text.includes("\r\n") ? "\r\n" : "\n";
+}
+
+function sameVariables(one: Map<string, string>, two: Map<string, string>): boolean {
+  return one.size === two.size && [...one].every(([name, value]) => two.get(name) === value);
 }
 
 /**
@@ -202,6 +240,12 @@ function quote(value: string): string {
   // Between double quotes a shell that sources the file would expand these.
   if (/[$`\\!]/.test(value) && !/['\r\n]/.test(value)) return `'${value}'`;
   return JSON.stringify(value);
+}
+
+/** The other marks, where the value can stand between them. */
+function otherQuote(value: string): string {
+  if (quote(value).startsWith("'")) return JSON.stringify(value);
+  return /['\r\n]/.test(value) ? quote(value) : `'${value}'`;
 }
 
 function lineEnd(text: string, at: number): number {

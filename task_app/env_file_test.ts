@@ -107,6 +107,16 @@ Deno.test("parseEnvFile reads back what setEnvVariable wrote into any text", () 
   }));
 });
 
+Deno.test("setEnvVariable sets a value that an open quote above would swallow, and changes no other", () => {
+  for (const before of ['M="a', 'M="a\nK=x', "N='b\nM=\"a", 'K=1\nM="a\nK=2\nZ=3\n']) {
+    for (const wanted of ["#", " #", "' #", '" #', "a\nb #", "$x #"]) {
+      const expected = parseEnvFile(before).set("K", wanted);
+      const after = parseEnvFile(setEnvVariable(before, "K", wanted));
+      assertEquals(new Map([...after].sort()), new Map([...expected].sort()), before + wanted);
+    }
+  }
+});
+
 Deno.test("parseEnvFile takes linear time on quotes that do not close", () => {
   const text = `A="${'x" y\nB="'.repeat(20_000)}`;
   assertEquals(parseEnvFile(text).size > 0, true);
