@@ -1,4 +1,5 @@
 /** `synth tunnel`, as its users run it: a real command, a double of cloudflared, an edge whose certificates are checked. @module */
+import { ServiceRecords } from "@synth/task-app/records";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { isRunning, ROOM_KEY, TunnelRoom } from "../task_app/tunnels/testing/tunnel_room.ts";
 import { startSynth, type SynthProcess, type SynthResult } from "./support/synth_process.ts";
@@ -66,6 +67,22 @@ Deno.test("synth tunnel opens in the background, tells the truth, and closes by 
   assertEquals([first.state, first.url], ["connected", url]);
   const status = await synth.json<View>("status", first.id);
   assertEquals([status.state, status.health], ["connected", "healthy"]);
+  const seen = room.edge.requests.length;
+  for (
+    const change of [{ url: "https://elsewhere.example" }, {
+      url: "https://e.example",
+      hostname: "e.example",
+    }]
+  ) {
+    const records = new ServiceRecords({ home: room.home });
+    const kept = await records.get(first.id);
+    assert(kept?.type === "tunnel");
+    await records.update(first.id, () => ({ ...kept, ...change }));
+    const edited = await synth.run("status", first.id, "--json");
+    assertEquals([edited.code, JSON.parse(edited.stdout).health], [6, null]);
+    await records.update(first.id, () => kept);
+  }
+  assertEquals(room.edge.requests.length, seen);
   const logs = await synth.run("logs", first.id, "--lines", "1");
   assertStringIncludes(logs.stdout, "Registered tunnel connection");
   await using following = synth.start("logs", first.id, "--follow", "--lines", "1");

@@ -2,7 +2,7 @@
 import { EXIT } from "@synth/core";
 import { checkTaskAppHealth, type TaskAppStatus } from "@synth/task-app";
 import { readEnvFile } from "@synth/task-app/env-file";
-import { TunnelStates, type TunnelStatus } from "@synth/task-app/tunnels";
+import { isQuickName, TunnelStates, type TunnelStatus } from "@synth/task-app/tunnels";
 import { accessHeadersOf, findTaskAppKey } from "../client/task_app_key.ts";
 import type { CliContext } from "../context.ts";
 import { type Column, grid } from "../output/grid.ts";
@@ -59,6 +59,9 @@ async function healthOf(
   apiKey: string | null,
 ): Promise<TaskAppStatus | null> {
   if (record.hostname === "" || state === "ended" || state === "unknown") return null;
+  // A record that was changed by hand must not send the key elsewhere.
+  const quickElsewhere = record.mode === "quick" && !isQuickName(record.hostname);
+  if (record.url !== `https://${record.hostname}` || quickElsewhere) return null;
   const { status } = await checkTaskAppHealth(record.url, {
     info: false,
     timeoutMs: TIMEOUT_MS,

@@ -24,6 +24,7 @@ export {
   type FindOptions,
   installedCloudflared,
 } from "./cloudflared/find_cloudflared.ts";
+export { isQuickName } from "./cloudflared/metrics_client.ts";
 export {
   type TunnelState,
   TunnelStates,
