@@ -22,6 +22,12 @@ const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
 const COMMA = 44;
 
+/** An object's own member; `undefined` when it has none of this name, and for anything that is no object. */
+export function jsonMember(value: Json | undefined, name: string): Json | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return Object.hasOwn(value, name) ? value[name] : undefined;
+}
+
 /**
  * Parses JSON that a stranger wrote. Nesting and size are checked by one linear scan before anything is built.
  *

@@ -14,6 +14,7 @@ import {
   type Clock,
   decodeUtf8,
   type Json,
+  jsonMember,
   parseJsonLimited,
   readBodyLimited,
   redactText,
@@ -159,16 +160,11 @@ function judgeBody(health: { [key: string]: Json } | null): TaskAppStatus {
 /** `error.code` of the contract's two shapes. */
 function errorCode(body: { [key: string]: Json } | null): string | null {
   for (const holder of [body?.["detail"], body]) {
-    const error = member(holder, "error");
-    const code = member(error, "code");
+    const error = jsonMember(holder, "error");
+    const code = jsonMember(error, "code");
     if (typeof code === "string") return code.slice(0, 64);
   }
   return null;
-}
-
-function member(value: Json | undefined, name: string): Json | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return Object.hasOwn(value, name) ? value[name] : undefined;
 }
 
 /** One GET, its redirects and its body, within one timeout. */

@@ -9,12 +9,12 @@ import {
   scanTaskApps,
 } from "@synth/task-app/discovery";
 import { ServiceRecords } from "@synth/task-app/records";
-import { readCredentials } from "../client/credentials.ts";
 import { findOptionalBackend } from "../client/optional_backend.ts";
+import { accessHeadersOf, findTaskAppKey } from "../client/task_app_key.ts";
 import type { CliContext } from "../context.ts";
 import { type Column, grid } from "../output/grid.ts";
 import { printJson, printLine, say } from "../output/print.ts";
-import { findPaths, type Paths } from "../state/paths.ts";
+import { findPaths } from "../state/paths.ts";
 
 /** Flags of the command. Times are seconds. */
 export interface ScanFlags {
@@ -131,39 +131,20 @@ async function scanOptions(
 ): Promise<ScanOptions> {
   const ports = parsePortRange(flags.portRange ?? "8000:8100");
   const paths = findPaths(context, flags.home);
-  const { CF_ACCESS_CLIENT_ID: accessId, CF_ACCESS_CLIENT_SECRET: accessSecret } = context.env;
   return {
     ports,
     signal,
     sendKey: flags.sendKey,
     all: flags.all,
-    apiKey: await taskAppKey(context, flags, paths),
+    // Nobody is asked for it: a scan may run where nobody is.
+    apiKey: flags.apiKey || (await findTaskAppKey(context, paths) ?? undefined),
+    accessHeaders: accessHeadersOf(context),
     backend: await findOptionalBackend(context, flags, paths),
     records: new ServiceRecords({ home: paths.home }),
-    ...(accessId && accessSecret
-      ? {
-        accessHeaders: { "CF-Access-Client-Id": accessId, "CF-Access-Client-Secret": accessSecret },
-      }
-      : {}),
     ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
     ...(flags.deadline === undefined ? {} : { deadlineMs: flags.deadline * 1000 }),
     ...(flags.verbose ? { onProgress: (line: string) => say(context, line) } : {}),
   };
-}
-
-/** Flag > environment > what `synth setup` keeps. Nobody is asked: a scan may run where nobody is. */
-async function taskAppKey(
-  context: CliContext,
-  flags: ScanFlags,
-  paths: Paths,
-): Promise<string | undefined> {
-  if (flags.apiKey) return flags.apiKey;
-  const names = ["ENVIRONMENT_API_KEY", "dev_environment_api_key", "DEV_ENVIRONMENT_API_KEY"];
-  for (const name of names) {
-    const value = context.env[name]?.trim();
-    if (value) return value;
-  }
-  return (await readCredentials(context, paths))?.environment_api_key ?? undefined;
 }
 
 function tableOf({ apps }: ScanReport, context: CliContext): string {

@@ -2,6 +2,7 @@
 import {
   type Clock,
   type Json,
+  jsonMember,
   readJsonLimited,
   REDACTED,
   redactJson,
@@ -112,7 +113,7 @@ async function greet(url: string, options: CheckOptions): Promise<Greeting | nul
       return null;
     }
     const body = await readJsonLimited(response.body, { maxBytes: MAX_BODY });
-    const [status, service] = [member(body, "status"), member(body, "service")];
+    const [status, service] = [jsonMember(body, "status"), jsonMember(body, "service")];
     return typeof status === "string" && typeof service === "string" ? { service } : null;
   } catch {
     return null;
@@ -127,8 +128,8 @@ function isTaskAppHealth({ health }: TaskAppHealth): boolean {
   const { healthy, auth } = health;
   if (typeof healthy === "boolean") return true;
   if (typeof auth === "object" && auth !== null) return true;
-  const code = member(member(member(health, "detail"), "error"), "code") ??
-    member(member(health, "error"), "code");
+  const code = jsonMember(jsonMember(jsonMember(health, "detail"), "error"), "code") ??
+    jsonMember(jsonMember(health, "error"), "code");
   return typeof code === "string" && REFUSALS.has(code);
 }
 
@@ -188,9 +189,4 @@ function hideKeys(value: Json, hidden = false): Json {
 
 function asObject(value: Json): { [key: string]: Json } {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
-}
-
-function member(value: Json | undefined, name: string): Json | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return Object.hasOwn(value, name) ? value[name] : undefined;
 }

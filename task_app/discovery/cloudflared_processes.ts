@@ -1,5 +1,5 @@
 /** Tunnels by the `cloudflared` processes that run: their arguments, and what their metrics servers say. @module */
-import { type Clock, type Json, readJsonLimited } from "@synth/core";
+import { type Clock, type Json, jsonMember, readJsonLimited } from "@synth/core";
 import { eachLimited } from "./each_limited.ts";
 import { isLoopbackHost, parseHttpUrl } from "./identity.ts";
 import type { Candidate, SourceFindings } from "./types.ts";
@@ -123,7 +123,7 @@ function assign(tunnels: readonly TunnelProcess[], names: readonly PublicName[])
 }
 
 async function askMetrics(base: string, options: ProcessSourceOptions): Promise<PublicName[]> {
-  const quick = member(await getJson(`${base}/quicktunnel`, options), "hostname");
+  const quick = jsonMember(await getJson(`${base}/quicktunnel`, options), "hostname");
   const ingress = await ingressOf(base, options);
   if (typeof quick === "string" && HOSTNAME.test(quick)) {
     return [{ hostname: quick, mode: "quick", port: ingress[0]?.port ?? null }];
@@ -138,10 +138,13 @@ async function ingressOf(
   base: string,
   options: ProcessSourceOptions,
 ): Promise<{ hostname: string | null; port: number | null }[]> {
-  const rules = member(member(await getJson(`${base}/config`, options), "config"), "ingress");
+  const rules = jsonMember(
+    jsonMember(await getJson(`${base}/config`, options), "config"),
+    "ingress",
+  );
   if (!Array.isArray(rules)) return [];
   return rules.slice(0, 100).map((rule) => {
-    const [hostname, service] = [member(rule, "hostname"), member(rule, "service")];
+    const [hostname, service] = [jsonMember(rule, "hostname"), jsonMember(rule, "service")];
     const port = typeof service === "string" ? /:([0-9]{1,5})\/?$/.exec(service)?.[1] : undefined;
     return {
       hostname: typeof hostname === "string" && HOSTNAME.test(hostname) ? hostname : null,
@@ -192,9 +195,4 @@ function loopbackUrl(address: string | undefined): string | null {
   if (address === undefined) return null;
   const url = parseHttpUrl(`http://${address}`);
   return url !== null && isLoopbackHost(url.hostname) ? url.origin : null;
-}
-
-function member(value: Json | undefined, name: string): Json | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return Object.hasOwn(value, name) ? value[name] : undefined;
 }

@@ -1,5 +1,5 @@
 /** Asks a `cloudflared` about itself. @module */
-import { type Clock, type Json, readJsonLimited } from "@synth/core";
+import { type Clock, type Json, jsonMember, readJsonLimited } from "@synth/core";
 
 const TIMEOUT_MS = 2_000;
 const MAX_BODY = 64 * 1024;
@@ -30,7 +30,7 @@ export function isQuickName(hostname: string): boolean {
 /** Name of a quick tunnel; `null` while there is none, and for a managed tunnel. */
 export async function quickHostname(options: MetricsOptions): Promise<string | null> {
   const answer = await ask(options, "/quicktunnel");
-  const hostname = answer?.status === 200 ? member(answer.body, "hostname") : null;
+  const hostname = answer?.status === 200 ? jsonMember(answer.body, "hostname") : null;
   return typeof hostname === "string" && isHostname(hostname) ? hostname : null;
 }
 
@@ -38,7 +38,7 @@ export async function quickHostname(options: MetricsOptions): Promise<string | n
 export async function readyConnections(options: MetricsOptions): Promise<number | null> {
   const answer = await ask(options, "/ready");
   if (answer === null) return null;
-  const count = member(answer.body, "readyConnections");
+  const count = jsonMember(answer.body, "readyConnections");
   if (answer.status === 200) return typeof count === "number" && count > 0 ? count : 1;
   return answer.status === 503 ? 0 : null;
 }
@@ -63,9 +63,4 @@ async function ask(
   } finally {
     cancel();
   }
-}
-
-function member(value: Json, name: string): Json | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return Object.hasOwn(value, name) ? value[name] : undefined;
 }

@@ -1,5 +1,5 @@
 /** Where cloudflared's makers publish it. @module */
-import { EXIT, type Json, parseJsonLimited, SynthError } from "@synth/core";
+import { EXIT, jsonMember, parseJsonLimited, SynthError } from "@synth/core";
 import { findChecksum, parseSha256 } from "./checksum.ts";
 
 const REPOSITORY = "cloudflare/cloudflared";
@@ -54,16 +54,13 @@ export function releaseInfoUrl(release: string): string {
  */
 export function checksumOfRelease(text: string, file: string): string {
   const info = parseJsonLimited(text);
-  const assets = member(info, "assets");
+  const assets = jsonMember(info, "assets");
   for (const asset of Array.isArray(assets) ? assets : []) {
-    const digest = member(asset, "digest");
-    if (member(asset, "name") === file && typeof digest === "string") return parseSha256(digest);
+    const digest = jsonMember(asset, "digest");
+    if (jsonMember(asset, "name") === file && typeof digest === "string") {
+      return parseSha256(digest);
+    }
   }
-  const notes = member(info, "body");
+  const notes = jsonMember(info, "body");
   return findChecksum(typeof notes === "string" ? notes : "", file);
-}
-
-function member(value: Json | undefined, name: string): Json | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return Object.hasOwn(value, name) ? value[name] : undefined;
 }
