@@ -175,7 +175,12 @@ export type Runner = (
 ) => Promise<Response>;
 
 /** What a request brings along. */
-type Env = { Bindings: FetchInfo };
+interface Bindings extends FetchInfo {
+  /** The request, where it asks for the head alone: then the router is asked for `GET`. */
+  readonly head?: Request;
+}
+
+type Env = { Bindings: Bindings };
 
 /** Routes without parameters, by method and path: what nearly every request asks for, found without the router. */
 function plainRoutes(): Map<string, Route> {
@@ -203,8 +208,13 @@ export function createFetch(run: Runner): (
   const plain = plainRoutes();
   const app = createApp(run);
   return (request, info) => {
-    const route = plain.get(`${request.method} ${pathOf(request.url)}`);
-    return route === undefined ? app.fetch(request, info) : run(route, request, {}, info);
+    const head = request.method === "HEAD";
+    const route = plain.get(`${head ? "GET" : request.method} ${pathOf(request.url)}`);
+    if (route !== undefined) return run(route, request, {}, info);
+    // Hono would take the body of the answer away, and with it the length that the runtime tells of it.
+    return head
+      ? app.fetch(new Request(request.url), { ...info, head: request })
+      : app.fetch(request, info);
   };
 }
 
@@ -217,16 +227,16 @@ export function createApp(run: Runner): Hono<Env> {
       app.on(
         route.method,
         path,
-        (c) => run(route, c.req.raw, c.req.param(), c.env),
+        (c) => run(route, c.env.head ?? c.req.raw, c.req.param(), c.env),
       );
       methods.set(path, [...(methods.get(path) ?? []), route.method]);
     }
   }
   for (const [path, allowed] of methods) {
     const allow = allowed.join(", ");
-    app.all(path, (c) => run({ allow }, c.req.raw, {}, c.env));
+    app.all(path, (c) => run({ allow }, c.env.head ?? c.req.raw, {}, c.env));
   }
-  app.all("*", (c) => run("not_found", c.req.raw, {}, c.env));
+  app.all("*", (c) => run("not_found", c.env.head ?? c.req.raw, {}, c.env));
   return app;
 }
 

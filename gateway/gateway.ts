@@ -249,7 +249,8 @@ class RunningGateway implements Gateway {
     telemetry.request(context, path);
     if (this.#draining && route.whileDraining !== true) throw shuttingDown();
     const open = route.scope === null ||
-      (route.openLocally === true && isLocalCaller(context.request, info.peer?.() ?? null));
+      (route.openLocally === true && context.snapshot.config.gateway.metrics === "local" &&
+        isLocalCaller(context.request, info.peer?.() ?? null));
     if (!open && route.scope !== null) {
       await authenticate(this.#options.authenticator, context, route.scope);
       if (route.scope === "infer") context.rate = rates.admit(context.principal);

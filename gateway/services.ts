@@ -59,7 +59,7 @@ export interface Route {
   /** What the key must be allowed to do; `any`: nothing more than to be valid; `null`: no key is asked for. */
   readonly scope: Scope | "any" | null;
   readonly handler: Handler;
-  /** Without a key for a caller on this machine. @default {false} */
+  /** Without a key for a caller on this machine, unless `[gateway] metrics = "key"`. @default {false} */
   readonly openLocally?: boolean;
   /** Answered while the gateway stops. @default {false} */
   readonly whileDraining?: boolean;

@@ -15,7 +15,7 @@ import {
   usage,
 } from "./support/chat_replies.ts";
 import { startUpstream } from "./support/scripted_upstream.ts";
-import { ImpatientClock, startGateway, TEST_KEY } from "./support/test_gateway.ts";
+import { ImpatientClock, startGateway, TEST_KEY, testConfig } from "./support/test_gateway.ts";
 
 const HELLO = { model: "synth-demo", input: "Say hi" };
 
@@ -185,6 +185,23 @@ Deno.test("metrics ask for an admin key, but not on the gateway's own machine", 
   const answer = await it.gateway.fetch(new Request("http://127.0.0.1/metrics"));
   assertEquals(answer.status, 401);
   await answer.body?.cancel();
+});
+
+Deno.test("metrics ask for a key on the gateway's own machine, too, where the operator says so", async () => {
+  const loadConfig = () => Promise.resolve(testConfig());
+  await using it = await startGateway({ settings: { metrics: "key" }, loadConfig });
+  const server = serveGateway(it.gateway, { hostname: "127.0.0.1", port: 0 });
+  const ask = async (headers: Record<string, string> = {}) => {
+    const answer = await fetch(`${server.url}/metrics`, { headers });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  assertEquals(await ask(), 401);
+  assertEquals(await ask({ authorization: `Bearer ${TEST_KEY}` }), 200);
+  // A reload puts the setting of the file in force: here the default.
+  await it.gateway.reload();
+  assertEquals(await ask(), 200);
+  await server.stop();
 });
 
 Deno.test("health and metrics are answered while the gateway drains", async () => {

@@ -36,6 +36,7 @@ const gateway = z.strictObject({
   host: text.default("127.0.0.1"),
   port: z.int().min(0).max(65_535).default(8787),
   store: z.enum(["sqlite", "redis", "upstash"]).default("sqlite"),
+  metrics: z.enum(["local", "key"]).default("local"),
   cors_origins: z.array(origin).max(100).default([]),
   max_body_bytes: z.int().min(1024).max(1_073_741_824).default(33_554_432),
   max_json_depth: z.int().min(8).max(1000).default(64),

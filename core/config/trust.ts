@@ -8,7 +8,14 @@ import type { ConfigPath } from "./scan.ts";
 
 /** Keys of the flat sections. The named sections are judged key by key below. */
 const GUARDED: Readonly<Record<string, ReadonlySet<string>>> = {
-  gateway: new Set(["host", "store", "cors_origins"]),
+  gateway: new Set([
+    "host",
+    "store",
+    "cors_origins",
+    "metrics",
+    "requests_per_minute",
+    "max_streams",
+  ]),
   client: new Set(["base_url"]),
   tunnels: new Set(["domain", "account_id", "zone_id", "max_per_org"]),
 };

@@ -8,6 +8,8 @@ export interface GatewayConfig {
   readonly port: number;
   /** Where state lives. @default {"sqlite"} */
   readonly store: "sqlite" | "redis" | "upstash";
+  /** Who reads `/metrics`: programs on this machine and keys of the scope `admin`, or only the latter. @default {"local"} */
+  readonly metrics: "local" | "key";
   /** Origins that browsers may call from; `"*"` alone allows every one. @default {[]} */
   readonly cors_origins: readonly string[];
   /** Largest request body, counted after decompression. @default {33554432} */

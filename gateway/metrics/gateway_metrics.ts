@@ -54,6 +54,21 @@ interface RouteSeries {
 /** Seconds. */
 const HTTP_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 const STORE_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+/** One name for each unit; `unit`: how many of ours make one of its. */
+const OVERRUN: Readonly<Record<Metric, { name: string; words: string; unit: number }>> = {
+  tokens: { name: "synth_overrun_tokens_total", words: "Tokens used", unit: 1 },
+  cost: {
+    name: "synth_overrun_nano_usd_total",
+    words: "Billionths of a US dollar spent",
+    unit: 1,
+  },
+  gpu_time: {
+    name: "synth_overrun_gpu_seconds_total",
+    words: "Seconds of GPU used",
+    unit: 1000,
+  },
+  api_calls: { name: "synth_overrun_api_calls_total", words: "Calls made", unit: 1 },
+};
 const OUTCOMES = new Set(["completed", "incomplete", "failed", "aborted"]);
 const NOWHERE: MeteredRoute = { method: "other", paths: ["other"] };
 
@@ -124,12 +139,10 @@ export class GatewayMetrics implements AdmissionObserver, UpstreamObserver {
       "Requests that a limit refused",
       ["scope", "metric", "reason"],
     );
-    const overrun = registry.counter(
-      "synth_overrun_total",
-      "What was used beyond its lease: tokens, cost in nano-USD, gpu_time in milliseconds, calls",
-      ["metric"],
-    );
-    this.#overrun = each(METRICS, (metric) => overrun.cell(metric));
+    this.#overrun = each(METRICS, (metric) => {
+      const { name, words } = OVERRUN[metric];
+      return registry.counter(name, `${words} beyond their lease`).cell();
+    });
     registry.gauge(
       "synth_leases_open",
       "Leases of this process that hold a part of a budget",
@@ -235,8 +248,14 @@ export class GatewayMetrics implements AdmissionObserver, UpstreamObserver {
     series.output.value += tokens.output;
     series.reasoning.value += tokens.reasoning;
     series.cost.value += Number(costNanoUsd);
+    this.overran(overrun);
+  }
+
+  /** What was used beyond its lease. */
+  overran(overrun: Amounts): void {
     for (const metric of METRICS) {
-      if (overrun[metric] > 0n) this.#overrun[metric].value += Number(overrun[metric]);
+      if (overrun[metric] === 0n) continue;
+      this.#overrun[metric].value += Number(overrun[metric]) / OVERRUN[metric].unit;
     }
   }
 

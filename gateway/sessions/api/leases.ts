@@ -19,6 +19,7 @@ import { readJson } from "../../http/read_json.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import type { Services } from "../../services.ts";
 import type { Grant, LeaseRef, Refusal, ReserveInput, Settled } from "../ledger/ledger.ts";
+import { refusedBy } from "../ledger_calls.ts";
 import { amounts } from "../limits.ts";
 import { refusalError } from "../refusal.ts";
 import { amountsBody } from "./amounts.ts";
@@ -130,6 +131,7 @@ async function refused(
   context: RequestContext,
   services: Services,
 ): Promise<SynthError> {
+  services.metrics.budgetRefused(...refusedBy(refusal));
   if (refusal.reason === "session_unknown") return sessionNotFound();
   if (refusal.reason === "session_ended" || refusal.reason === "session_expired") {
     return sessionNotActive(await findSession(context, services));
@@ -167,6 +169,7 @@ async function settle(
       remember: [],
       ifUnknown: "refuse",
     }));
+  if (!settled.already) services.metrics.overran(settled.overrun);
   return endBody(ref, settled);
 }
 

@@ -193,3 +193,23 @@ Deno.test("a lease that has ended is not given again", async () => {
     assertEquals([status, body.error.code], [409, "lease_ended"]);
   }
 });
+
+Deno.test("the counters have what a lease was overrun by and why one was refused, once", async () => {
+  await using it = await openBench();
+  const path = await openSession(it);
+  const { body: lease } = await it.call(`POST ${path}/leases`, { gpu_seconds: 60 });
+  const settle = `POST ${path}/leases/${lease.lease_id}/settle`;
+  for (const already of [false, true]) {
+    assertEquals((await it.call(settle, { gpu_seconds: 62.5 })).body.already, already);
+  }
+  assertEquals((await it.call(`POST ${path}/leases`, { gpu_hours: 1 })).status, 429);
+  const request = new Request("http://gateway.test/metrics", {
+    headers: { authorization: "Bearer static-key-of-ann" },
+  });
+  const lines = (await (await it.gateway.fetch(request)).text()).split("\n");
+  const of = (name: string): string[] => lines.filter((line) => line.startsWith(name));
+  assertEquals(of("synth_overrun_gpu_seconds_total"), ["synth_overrun_gpu_seconds_total 2.5"]);
+  assertEquals(of("synth_budget_refusals_total"), [
+    'synth_budget_refusals_total{scope="session",metric="gpu_time",reason="exceeded"} 1',
+  ]);
+});
