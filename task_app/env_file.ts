@@ -67,7 +67,24 @@ export function setEnvVariable(text: string, key: string, value: string): string
       if (sameVariables(parseEnvFile(changed), before)) return changed;
     }
   }
-  throw new SynthError(`${key} cannot be set: a quote in the file is not closed`, {
+  throw broken(`${key} cannot be set`);
+}
+
+/**
+ * The text without this variable: every line that assigns it is gone, the others are as they were.
+ *
+ * @throws {SynthError} `env_file_broken`, as {@linkcode setEnvVariable}
+ */
+export function removeEnvVariable(text: string, key: string): string {
+  const before = parseEnvFile(text);
+  if (!before.delete(key)) return text;
+  const changed = without(text, key);
+  if (sameVariables(parseEnvFile(changed), before)) return changed;
+  throw broken(`${key} cannot be removed`);
+}
+
+function broken(what: string): SynthError {
+  return new SynthError(`${what}: a quote in the file is not closed`, {
     code: "env_file_broken",
     exitCode: EXIT.usage,
     hint: "Close it, or remove its line",
@@ -93,6 +110,11 @@ function inPlace(text: string, key: string, quoted: string): string {
 
 /** The first line assigns it, and no other does. */
 function inFront(text: string, key: string, quoted: string): string {
+  return `${key}=${quoted}${newlineOf(text)}${without(text, key)}`;
+}
+
+/** The text without the lines that assign it. */
+function without(text: string, key: string): string {
   let kept = "";
   let copied = text.startsWith("\ufeff") ? 1 : 0;
   for (const { key: name, start, end } of assignments(text)) {
@@ -101,7 +123,7 @@ function inFront(text: string, key: string, quoted: string): string {
     kept += text.slice(copied, Math.max(line, copied));
     copied = Math.min(lineEnd(text, end) + 1, text.length);
   }
-  return `${key}=${quoted}${newlineOf(text)}${kept}${text.slice(copied)}`;
+  return kept + text.slice(copied);
 }
 
 function newlineOf(text: string): string {
@@ -134,20 +156,56 @@ export async function readEnvFile(path: string): Promise<Map<string, string>> {
  * @throws {SynthError} as {@linkcode setEnvVariable}, and `env_file_unreadable`, `env_file_unwritable`
  */
 export async function writeEnvVariable(path: string, key: string, value: string): Promise<void> {
+  await changeEnvFile(path, (text) => setEnvVariable(text, key, value));
+}
+
+/**
+ * Changes the text of a file, whole or not at all, as {@linkcode writeEnvVariable} does.
+ *
+ * @param options.onlyOwner nobody else can read it afterwards, whatever its mode was
+ * @throws {SynthError} `env_file_unreadable`, `env_file_unwritable`; what `change` throws, the file being as it was then
+ */
+export async function changeEnvFile(
+  path: string,
+  change: (text: string) => string,
+  options: { readonly onlyOwner?: boolean } = {},
+): Promise<void> {
   const old = await read(path);
-  const text = setEnvVariable(old ?? "", key, value);
+  const text = change(old ?? "");
+  const target = await targetOf(path);
   try {
-    if (old === undefined) {
-      await Deno.mkdir(parentOf(path), { recursive: true });
-      return await replacePrivateFile(path, text);
-    }
-    const target = await Deno.realPath(path);
-    const { mode } = await Deno.stat(target);
+    if (old === undefined) await Deno.mkdir(parentOf(target), { recursive: true });
+    const mode = old === undefined ? null : (await Deno.stat(target)).mode;
     await replacePrivateFile(target, text);
-    if (mode !== null && Deno.build.os !== "windows") await Deno.chmod(target, mode & 0o777);
+    if (options.onlyOwner === true || mode === null || Deno.build.os === "windows") return;
+    await Deno.chmod(target, mode & 0o777);
   } catch (cause) {
     throw fault(path, "env_file_unwritable", "written", cause);
   }
+}
+
+/** Where a link leads. Only its owner's own file is meant by it: in a directory of several users it may be a trap. */
+async function targetOf(path: string): Promise<string> {
+  let link: Deno.FileInfo;
+  try {
+    link = await Deno.lstat(path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return path;
+    throw fault(path, "env_file_unwritable", "written", cause);
+  }
+  if (!link.isSymlink) return path;
+  const why = (what: string) =>
+    new SynthError(`${path} cannot be written: it is a link to ${what}`, {
+      code: "env_file_unwritable",
+      hint: "Make the file it is to lead to, or name another file",
+    });
+  try {
+    const target = await Deno.realPath(path);
+    if ((await Deno.stat(target)).uid === link.uid) return target;
+  } catch {
+    throw why("nothing that can be reached");
+  }
+  throw why("a file of somebody else");
 }
 
 /** A secret as it may be shown: its first and last three characters, or `***`. */

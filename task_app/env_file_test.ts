@@ -1,10 +1,11 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { SynthError } from "@synth/core";
 import * as fc from "fast-check";
 import {
   maskSecret,
   parseEnvFile,
   readEnvFile,
+  removeEnvVariable,
   setEnvVariable,
   writeEnvVariable,
 } from "./env_file.ts";
@@ -158,6 +159,75 @@ Deno.test({
       await Deno.remove(dir, { recursive: true });
     }
   },
+});
+
+Deno.test({
+  name: "writeEnvVariable follows no link that leads nowhere, or to a file of somebody else",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const dir = await Deno.makeTempDir();
+    try {
+      await Deno.symlink(`${dir}/missing.env`, `${dir}/dangling`);
+      let theirs = "/etc/hosts";
+      if (Deno.uid() === 0) {
+        theirs = `${dir}/theirs.env`;
+        await Deno.writeTextFile(theirs, "A=1\n", { mode: 0o644 });
+        await Deno.chown(theirs, 65_534, null);
+      }
+      const before = await Deno.stat(theirs);
+      await Deno.symlink(theirs, `${dir}/foreign`);
+      for (const name of ["dangling", "foreign"]) {
+        const error = await assertRejects(
+          () => writeEnvVariable(`${dir}/${name}`, "B", "2"),
+          SynthError,
+        );
+        assertEquals(error.code, "env_file_unwritable");
+        assert(error.hint !== undefined && error.message.includes(name), error.message);
+        assertEquals((await Deno.lstat(`${dir}/${name}`)).isSymlink, true);
+      }
+      const { uid, ino, size, mode } = await Deno.stat(theirs);
+      assertEquals([uid, ino, size, mode], [before.uid, before.ino, before.size, before.mode]);
+    } finally {
+      await Deno.remove(dir, { recursive: true });
+    }
+  },
+});
+
+Deno.test("removeEnvVariable takes every line of a variable, and nothing else", () => {
+  const text = '# c\nexport A="x\ny" # c\nB=1\n  A=2\nC=3';
+  assertEquals(removeEnvVariable(text, "A"), "# c\nB=1\nC=3");
+  assertEquals(removeEnvVariable(text, "D"), text);
+  assertEquals(removeEnvVariable("B=1\nA=2", "A"), "B=1\n");
+});
+
+Deno.test("removeEnvVariable changes no other variable, whatever the text holds", () => {
+  const line = fc.oneof(
+    fc.constantFrom(
+      "A=1",
+      "B='x",
+      'B="',
+      "export A='y'",
+      "'",
+      '"',
+      "# A=1",
+      "C=2 # '",
+      'A="z\nB=2"',
+    ),
+    fc.string({ maxLength: 12 }),
+  );
+  fc.assert(fc.property(fc.array(line, { maxLength: 8 }), (lines) => {
+    const text = lines.join("\n");
+    const wanted = parseEnvFile(text);
+    wanted.delete("A");
+    let changed: string;
+    try {
+      changed = removeEnvVariable(text, "A");
+    } catch (error) {
+      assertEquals(error instanceof SynthError && error.code, "env_file_broken");
+      return;
+    }
+    assertEquals(parseEnvFile(changed), wanted);
+  }));
 });
 
 Deno.test("readEnvFile says that a file is missing, or is none", async () => {

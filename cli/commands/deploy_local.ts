@@ -168,6 +168,9 @@ async function storeEnvironment(run: DeployRun, tunnel: OpenTunnel): Promise<str
   const { context, flags } = run;
   const path = absolute(context, flags.saveEnv ?? ".env");
   const written = await storeTunnelEnvironment(path, tunnel);
-  for (const { name, shown } of written) say(context, `  ${name}=${shown} in ${path}`);
+  for (const { name, shown } of written) {
+    const gone = `  ${name} of the tunnel before was removed from ${path}`;
+    say(context, shown === null ? gone : `  ${name}=${shown} in ${path}`);
+  }
   return path;
 }

@@ -159,7 +159,10 @@ async function storeEnvironment(
   if (flags.noEnvFile) return null;
   const path = absolute(context, flags.envFile ?? ".env");
   const written = await storeTunnelEnvironment(path, tunnel);
-  for (const { name, shown } of written) say(context, `${name}=${shown} was written to ${path}`);
+  for (const { name, shown } of written) {
+    const gone = `${name} of the tunnel before was removed from ${path}`;
+    say(context, shown === null ? gone : `${name}=${shown} was written to ${path}`);
+  }
   return path;
 }
 

@@ -155,3 +155,57 @@ Deno.test("storeTunnelEnvironment writes for the owner alone, keeps the rest, an
     await Deno.remove(directory, { recursive: true });
   }
 });
+
+Deno.test("storeTunnelEnvironment removes the credentials of the tunnel before, and none that may be of this one", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "synth-env-" });
+  try {
+    const path = `${directory}/.env`;
+    const before = "TASK_APP_URL=https://mine.example\nexport CF_ACCESS_CLIENT_ID=id\nA=1\n" +
+      'CF_ACCESS_CLIENT_SECRET="of\ntwo lines" # old\nB=2\n';
+    await Deno.writeTextFile(path, before);
+    const same = { url: "https://mine.example", accessHeaders: () => ({}) };
+    assertEquals(await storeTunnelEnvironment(path, same), [
+      { name: "TASK_APP_URL", shown: "https://mine.example" },
+    ]);
+    assertEquals(await Deno.readTextFile(path), before);
+    const other = { url: "https://a-b.trycloudflare.com", accessHeaders: () => ({}) };
+    assertEquals(await storeTunnelEnvironment(path, other), [
+      { name: "TASK_APP_URL", shown: "https://a-b.trycloudflare.com" },
+      { name: "CF_ACCESS_CLIENT_ID", shown: null },
+      { name: "CF_ACCESS_CLIENT_SECRET", shown: null },
+    ]);
+    assertEquals(
+      await Deno.readTextFile(path),
+      "TASK_APP_URL=https://a-b.trycloudflare.com\nA=1\nB=2\n",
+    );
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test({
+  name: "storeTunnelEnvironment leaves no secret that others can read, through a link either",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const directory = await Deno.makeTempDir({ prefix: "synth-env-" });
+    try {
+      await Deno.mkdir(`${directory}/kept`);
+      await Deno.writeTextFile(`${directory}/kept/real.env`, "A=1\n", { mode: 0o644 });
+      await Deno.symlink("kept/real.env", `${directory}/.env`);
+      const tunnel = {
+        url: "https://mine.example",
+        accessHeaders: () => ({
+          "CF-Access-Client-Id": "id-of-the-tests-1234567890",
+          "CF-Access-Client-Secret": "secret-of-the-tests-1234567890",
+        }),
+      };
+      await storeTunnelEnvironment(`${directory}/.env`, tunnel);
+      assertEquals((await Deno.lstat(`${directory}/.env`)).isSymlink, true);
+      const { mode } = await Deno.stat(`${directory}/kept/real.env`);
+      assertEquals((mode ?? 0) & 0o777, 0o600);
+      assertEquals((await Array.fromAsync(Deno.readDir(`${directory}/kept`))).length, 1);
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
