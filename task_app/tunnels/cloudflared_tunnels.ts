@@ -8,7 +8,7 @@ import { ServiceRecords } from "../records/service_records.ts";
 import { managedArguments, quickArguments } from "./cloudflared/arguments.ts";
 import { childEnvironment } from "./cloudflared/child_environment.ts";
 import { type CommandRunner, systemRunner } from "./cloudflared/command_runner.ts";
-import { checkCloudflared, findCloudflared } from "./cloudflared/find_cloudflared.ts";
+import { findWorkingCloudflared } from "./cloudflared/find_cloudflared.ts";
 import {
   isQuickName,
   QUICK_DOMAIN,
@@ -118,8 +118,7 @@ export class CloudflaredTunnels implements TunnelOpener {
     await makePrivateDirectory(home);
     scope.step = "looking for cloudflared";
     const runner = this.#options.runner ?? systemRunner;
-    const program = await findCloudflared({ home, env });
-    const version = await checkCloudflared(program, { runner, env, clock, signal });
+    const { program, version } = await findWorkingCloudflared({ home, env, runner, clock, signal });
     log.info("tunnel: cloudflared", { program, version });
     scope.step = "waiting for the task app on this machine";
     await this.#localHealth(request, scope);

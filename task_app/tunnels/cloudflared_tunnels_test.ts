@@ -193,6 +193,25 @@ Deno.test("CloudflaredTunnels sends the key to no name that is not the quick ser
   await assertNothingLeft(room);
 });
 
+Deno.test("open passes over a cloudflared that may not be run, and says so when there is no other", async () => {
+  await using room = await TunnelRoom.make();
+  const first = `${room.path}/first`;
+  await Deno.mkdir(`${first}/cloudflared`, { recursive: true });
+  await Deno.mkdir(`${room.path}/second`);
+  // Refused to root, too: its interpreter is no program.
+  await Deno.writeTextFile(`${room.path}/no-program`, "", { mode: 0o644 });
+  const denied = `${room.path}/second/cloudflared`;
+  await Deno.writeTextFile(denied, `#!${room.path}/no-program\n`, { mode: 0o755 });
+  const before = `${first}:${room.path}/second`;
+  const env = { ...room.env, PATH: `${before}:${room.env["PATH"]}` };
+  const request = { env: (name: string): string | undefined => Reflect.get(env, name) };
+  await using tunnel = await room.open(request);
+  assert(tunnel.url.startsWith("https://"));
+  const alone = { env: (name: string) => name === "PATH" ? before : undefined };
+  const { message } = await assertFails(room.open(alone), "cloudflared_broken", 127);
+  assertStringIncludes(message, denied);
+});
+
 Deno.test("CloudflaredTunnels wants a program that works before it starts one", async () => {
   await using room = await TunnelRoom.make("version-fails");
   await assertFails(room.open(), "cloudflared_broken", 127);

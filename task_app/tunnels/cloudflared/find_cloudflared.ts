@@ -29,6 +29,32 @@ export function installedCloudflared(home: string, os: string = Deno.build.os): 
  * @throws {SynthError} `cloudflared_not_found`, exit code 127
  */
 export async function findCloudflared(options: FindOptions): Promise<string> {
+  const [first] = await allCloudflareds(options);
+  if (first !== undefined) return first;
+  throw notFound(options.os ?? Deno.build.os);
+}
+
+/**
+ * The first that works. As a shell does, it passes over those that this user may not run.
+ *
+ * @throws {SynthError} as {@linkcode findCloudflared} and {@linkcode checkCloudflared}
+ */
+export async function findWorkingCloudflared(
+  options: FindOptions & CheckOptions,
+): Promise<{ readonly program: string; readonly version: string }> {
+  let denied: unknown = null;
+  for (const program of await allCloudflareds(options)) {
+    try {
+      return { program, version: await checkCloudflared(program, options) };
+    } catch (error) {
+      if (!isDenied(error)) throw error;
+      denied ??= error;
+    }
+  }
+  throw denied ?? notFound(options.os ?? Deno.build.os);
+}
+
+async function allCloudflareds(options: FindOptions): Promise<string[]> {
   const { home, env, os = Deno.build.os } = options;
   const windows = os === "windows";
   const { join, isAbsolute } = windows ? win32 : posix;
@@ -38,10 +64,20 @@ export async function findCloudflared(options: FindOptions): Promise<string> {
   for (const directory of directories.filter((path) => isAbsolute(path))) {
     found.push(join(directory, windows ? "cloudflared.exe" : "cloudflared"));
   }
-  for (const path of found) {
-    if (await isProgram(path, windows)) return path;
+  const programs = await Promise.all(found.map((path) => isProgram(path, windows)));
+  return found.filter((_, at) => programs[at]);
+}
+
+/** Whether the system has refused to run it. */
+function isDenied(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof Deno.errors.PermissionDenied) return true;
   }
-  throw new SynthError("Tunnels need cloudflared, and there is none here", {
+  return false;
+}
+
+function notFound(os: string): SynthError {
+  return new SynthError("Tunnels need cloudflared, and there is none here", {
     code: "cloudflared_not_found",
     status: 501,
     exitCode: EXIT.missingProgram,
@@ -77,18 +113,20 @@ export async function checkCloudflared(path: string, options: CheckOptions): Pro
   } catch (error) {
     signal?.throwIfAborted();
     if (!(error instanceof SynthError) || error.code === "cloudflared_broken") throw error;
-    throw broken(path, error.code === "took_too_long" ? "it does not answer" : error.message);
+    const why = error.code === "took_too_long" ? "it does not answer" : error.message;
+    throw broken(path, why, error);
   } finally {
     kill.abort(new Error("asked no longer"));
   }
 }
 
-function broken(path: string, why: string): SynthError {
+function broken(path: string, why: string, cause?: SynthError): SynthError {
   return new SynthError(`${path} does not work: ${why}`, {
     code: "cloudflared_broken",
     status: 501,
     exitCode: EXIT.missingProgram,
     hint: `"cloudflared --version" has to work: install it again`,
+    cause,
   });
 }
 

@@ -1,9 +1,13 @@
 /** A managed tunnel for one opening: an existing one, or one that is made for it. @module */
 import { EXIT, type Logger, SynthError } from "@synth/core";
 import type { TunnelRequest } from "../port.ts";
-import type { ManagedBackend } from "./managed_backend.ts";
+import { untilAborted } from "../../in_process/waits.ts";
+import type { CreatedTunnel, ManagedBackend } from "./managed_backend.ts";
 import type { ManagedTunnel, TunnelSecrets } from "./managed_tunnel.ts";
 import { firstLabel, selectTunnel } from "./select_tunnel.ts";
+
+/** After these nobody knows what became of a request. */
+const UNSURE = new Set(["tunnels_backend_unreachable", "tunnels_backend_answer"]);
 
 /** A tunnel that can be run. */
 export interface Leased {
@@ -44,19 +48,48 @@ export async function leaseManaged(
     checkAddress(found, request);
     return leased(found, await backend.secrets(found, signal), env, () => Promise.resolve());
   }
-  const { tunnel, secrets } = await backend.create({
-    subdomain: wanted ?? `tunnel-${request.port}`,
-    local_port: request.port,
-    local_host: request.host,
-  }, signal);
-  return leased(tunnel, secrets, env, async (log) => {
-    try {
-      await backend.delete(tunnel);
-    } catch (error) {
-      const { hostname } = tunnel;
-      log.warn("a managed tunnel that is of no use could not be deleted", { hostname, error });
-    }
+  const { tunnel, secrets } = await create(backend, wanted ?? `tunnel-${request.port}`, request, {
+    signal,
   });
+  return leased(tunnel, secrets, env, (log) => takeBack(backend, tunnel, log));
+}
+
+/**
+ * Has a tunnel made. A backend goes on with it when nobody listens any more: who gives up hears its answer out, to take away what was made.
+ */
+async function create(
+  backend: ManagedBackend,
+  subdomain: string,
+  { port, host, log }: TunnelRequest,
+  { signal }: Pick<LeaseOptions, "signal">,
+): Promise<CreatedTunnel> {
+  signal.throwIfAborted();
+  const creating = backend.create({ subdomain, local_port: port, local_host: host });
+  try {
+    return await untilAborted(creating, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    log.warn("given up while the backend makes a managed tunnel: it is deleted", { subdomain });
+    try {
+      await takeBack(backend, (await creating).tunnel, log);
+    } catch (cause) {
+      // A refusal has made nothing; silence may have.
+      if (!(cause instanceof SynthError) || !UNSURE.has(cause.code)) throw error;
+      log.error("a managed tunnel may have been made: see the backend's list", { subdomain });
+    }
+    throw error;
+  }
+}
+
+/** Takes a tunnel away that was made here. Never rejects. */
+async function takeBack(backend: ManagedBackend, tunnel: ManagedTunnel, log: Logger) {
+  const { hostname } = tunnel;
+  try {
+    await backend.delete(tunnel);
+  } catch (error) {
+    const hint = `synth tunnel delete ${hostname}`;
+    log.error("a managed tunnel of no use could not be deleted", { hostname, hint, error });
+  }
 }
 
 function leased(

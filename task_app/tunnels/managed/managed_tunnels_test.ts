@@ -29,7 +29,7 @@ class Backend implements AsyncDisposable {
   pageSize = 100;
   tunnels: Json = [];
   /** Answers instead of the list, creation or token. */
-  answer: ((call: Call) => Response | null) | null = null;
+  answer: ((call: Call) => Response | Promise<Response> | null) | null = null;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #room: TunnelRoom;
 
@@ -72,7 +72,7 @@ class Backend implements AsyncDisposable {
       body: text === "" ? null : JSON.parse(text),
     };
     this.calls.push(call);
-    const answer = this.answer?.(call);
+    const answer = await this.answer?.(call);
     if (answer) return answer;
     if (call.method === "DELETE") return Response.json({ id: "tun_1", status: "deleted" });
     if (call.method === "POST" || call.path.endsWith("/token")) {
@@ -151,6 +151,54 @@ Deno.test("managed tunnels: what was made is taken away again when the tunnel do
   backend.calls.length = 0;
   await assertRejects(() => room.tunnels(backend.options).open(request), SynthError);
   assertEquals(backend.calls.map(({ method }) => method), ["GET"]);
+});
+
+Deno.test("managed tunnels: one that is made while its opening is interrupted is taken away again", async () => {
+  await using room = await TunnelRoom.make();
+  await using backend = new Backend(room);
+  const user = new AbortController();
+  const reason = new SynthError("enough", { code: "interrupted" });
+  const making = Promise.withResolvers<null>();
+  const made = Promise.withResolvers<Response>();
+  backend.answer = ({ method }) => {
+    if (method !== "POST") return null;
+    making.resolve(null);
+    return made.promise;
+  };
+  const request = room.request({ mode: "managed", signal: user.signal });
+  const opening = assertRejects(() => room.tunnels(backend.options).open(request), SynthError);
+  await making.promise;
+  user.abort(reason);
+  made.resolve(Response.json(backend.entry(backend.credentials)));
+  assertEquals(await opening, reason);
+  assertEquals(backend.calls.at(-1)?.method, "DELETE");
+  assertEquals(backend.calls.at(-1)?.path, "/api/v1/tunnels/tun_1");
+  assertEquals([await room.starts(), await room.records()], [[], []]);
+});
+
+Deno.test("managed tunnels: one that may have been made, or cannot be taken away, is told of", async () => {
+  await using room = await TunnelRoom.make();
+  await using backend = new Backend(room);
+  const cases: [Response, boolean][] = [
+    [new Response("half an answ"), true],
+    [Response.json(backend.entry(backend.credentials)), true],
+    [Response.json({ error: { code: "subdomain_taken", message: "no" } }, { status: 409 }), false],
+  ];
+  for (const [answer, told] of cases) {
+    room.lines.length = 0;
+    const user = new AbortController();
+    backend.answer = ({ method }) => {
+      if (method === "GET") return null;
+      if (method === "DELETE") return new Response(null, { status: 500 });
+      user.abort(new SynthError("enough", { code: "interrupted" }));
+      return answer;
+    };
+    const request = room.request({ mode: "managed", signal: user.signal });
+    const opening = () => room.tunnels(backend.options).open(request);
+    assertEquals((await assertRejects(opening, SynthError)).code, "interrupted");
+    const errors = room.lines.filter(({ level }) => level === "error");
+    assertEquals(errors.length, told ? 1 : 0, JSON.stringify(room.lines));
+  }
 });
 
 Deno.test("managed tunnels: wrong Access credentials are told apart from a dead tunnel", async () => {
