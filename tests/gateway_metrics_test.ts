@@ -144,6 +144,23 @@ Deno.test("metrics count tokens, cost, refusals and streams as the books have th
   assertEquals(line.cost_nano_usd, 1000 * 75 + 70 * 300);
 });
 
+Deno.test("metrics count a stream that failed before its first byte, which the client gets as a stream, too", async () => {
+  const replies = [httpError(401, "No"), httpError(400, "No")];
+  await using upstream = await startUpstream({ reply: () => replies.shift() });
+  await using it = await startGateway({ baseUrl: upstream.baseUrl });
+  const ask = { model: "up-a", input: "Hi", stream: true };
+  const failed = await it.post("/v1/responses", ask);
+  assertStringIncludes(await failed.text(), "response.failed");
+  assertEquals(failed.status, 200);
+  // This one is an error, and no stream.
+  const refused = await it.post("/v1/responses", ask);
+  assertEquals(refused.status, 400);
+  await refused.body?.cancel();
+  const found = await metricsOf(it.gateway);
+  const ended = [...found].filter(([name]) => name.startsWith("synth_streams_total"));
+  assertEquals(ended, [['synth_streams_total{outcome="failed"}', 1]]);
+});
+
 Deno.test("metrics count the settlements that a store refuses, and no lease stays open in them", async () => {
   await using upstream = await startUpstream({ reply: () => stream(text("hi"), finish("stop")) });
   const clock = new ImpatientClock();

@@ -203,9 +203,10 @@ export class GatewayMetrics implements AdmissionObserver, UpstreamObserver {
     if (fields["loop_guard"] !== undefined) {
       this.#loops.cell(loopReason(fields["loop_guard"])).value++;
     }
-    if (!context.streaming) return;
-    const outcome = String(fields["outcome"]);
-    this.#streams.cell(OUTCOMES.has(outcome) ? outcome : "other").value++;
+    // What fails before its first byte is answered with a stream as well.
+    const { stream, outcome } = fields;
+    if (stream !== true || status !== 2 || typeof outcome !== "string") return;
+    if (OUTCOMES.has(outcome)) this.#streams.cell(outcome).value++;
   }
 
   /** One attempt to call an upstream is over, up to the head of its answer. */

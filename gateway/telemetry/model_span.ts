@@ -1,3 +1,4 @@
+import type { Json } from "@synth/core";
 import type { Span } from "@opentelemetry/api";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
 
@@ -9,4 +10,6 @@ export interface ModelSpan {
   readonly span: Span;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
+  /** What the log line said of the calls before this one; it says it again when this one is over. */
+  readonly before: Readonly<Record<string, Json>>;
 }

@@ -18,6 +18,7 @@ import {
   trace,
   type Tracer,
 } from "@opentelemetry/api";
+import type { Json } from "@synth/core";
 import type { ModelSpan } from "./model_span.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { ResolvedModel } from "../upstreams/model_table.ts";
@@ -95,7 +96,13 @@ export class Telemetry {
     if (spans === null) {
       if (this.#instruments === null) return;
       const startedAt = context.clock.monotonic();
-      context.call = { traceParent: "", model, span: NO_SPAN, startedAt };
+      context.call = {
+        traceParent: "",
+        model,
+        span: NO_SPAN,
+        startedAt,
+        before: setAside(context.fields),
+      };
       return;
     }
     const span = spans.startSpan(`chat ${model.name.slice(0, 256)}`, {
@@ -113,6 +120,7 @@ export class Telemetry {
       model,
       span,
       startedAt: context.clock.monotonic(),
+      before: setAside(context.fields),
     };
   }
 
@@ -127,19 +135,21 @@ export class Telemetry {
     context.call = null;
     const error = reason(context);
     this.#measure(context, call, error);
-    const { span } = call;
-    if (!span.isRecording()) return;
-    for (const [attribute, field] of SPAN_FIELDS) {
-      const value = context.fields[field];
-      if (typeof value === "number" || typeof value === "string") {
-        span.setAttribute(attribute, value);
+    const { span, before } = call;
+    if (span.isRecording()) {
+      for (const [attribute, field] of SPAN_FIELDS) {
+        const value = context.fields[field];
+        if (typeof value === "number" || typeof value === "string") {
+          span.setAttribute(attribute, value);
+        }
       }
+      if (error !== null) {
+        span.setAttribute("error.type", error);
+        span.setStatus({ code: SpanStatusCode.ERROR });
+      }
+      span.end();
     }
-    if (error !== null) {
-      span.setAttribute("error.type", error);
-      span.setStatus({ code: SpanStatusCode.ERROR });
-    }
-    span.end();
+    putBack(context.fields, before);
   }
 
   #measure(context: RequestContext, call: ModelSpan, error: string | null): void {
@@ -169,6 +179,29 @@ const SPAN_FIELDS: readonly (readonly [attribute: string, field: string])[] = [
   ["synth.outcome", "outcome"],
   ["synth.attempts", "attempts"],
 ];
+
+/** Fields of the log line that tell of the whole request, where a span tells of its own call. */
+const OF_THE_REQUEST = ["cost_nano_usd", "attempts", "upstream_status", "upstream_failure"];
+
+function setAside(fields: Record<string, Json>): Readonly<Record<string, Json>> {
+  const before: Record<string, Json> = {};
+  for (const name of OF_THE_REQUEST) {
+    const value = fields[name];
+    if (value === undefined) continue;
+    before[name] = value;
+    delete fields[name];
+  }
+  return before;
+}
+
+function putBack(fields: Record<string, Json>, before: Readonly<Record<string, Json>>): void {
+  for (const [name, value] of Object.entries(before)) {
+    const own = fields[name];
+    if (own === undefined) fields[name] = value;
+    // The only one that is a sum.
+    else if (name === "cost_nano_usd") fields[name] = Number(own) + Number(value);
+  }
+}
 
 /**
  * The `traceparent` for an upstream that is to have one: of the span that runs, else the one that the client sent.
