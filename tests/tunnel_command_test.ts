@@ -163,6 +163,36 @@ Deno.test("synth tunnel open is interrupted without a trace", async () => {
   assertEquals([await room.running(), await room.records(), await room.files()], [[], [], []]);
 });
 
+Deno.test("synth tunnel open that is interrupted while the gateway makes a tunnel has it deleted", async () => {
+  await using synth = await CommandRoom.make();
+  const { room } = synth;
+  const making = Promise.withResolvers<null>();
+  const made = Promise.withResolvers<Response>();
+  const calls: string[] = [];
+  await using backend = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    (request) => {
+      const { method } = request;
+      calls.push(`${method} ${new URL(request.url).pathname}`);
+      if (method === "GET") return Response.json([]);
+      if (method === "DELETE") return Response.json({ id: "tun_1", status: "deleted" });
+      making.resolve(null);
+      return made.promise;
+    },
+  );
+  synth.env = { BACKEND_BASE_URL: `http://127.0.0.1:${backend.addr.port}` };
+  await using opening = synth.start("open", "--port", String(room.port), "--mode", "managed");
+  await making.promise;
+  opening.child.kill("SIGINT");
+  await opening.saysOnStderr("Taking back what was begun");
+  const entry = { id: "tun_1", org_id: "org_1", hostname: "mine.tunnels.example" };
+  made.resolve(Response.json({ ...entry, tunnel_token: "token-of-the-tests" }, { status: 201 }));
+  const { code, stdout } = await opening.result;
+  assertEquals([code, stdout], [130, ""]);
+  assertEquals(calls.at(-1), "DELETE /api/v1/tunnels/tun_1");
+  assertEquals([await room.starts(), await room.records()], [[], []]);
+});
+
 Deno.test("synth tunnel open trusts no edge that it has no certificate of", async () => {
   await using synth = await CommandRoom.make();
   synth.env = { DENO_CERT: "", SYNTH_TUNNEL_DNS_TIMEOUT_SECS: "1", SYNTH_TUNNEL_MAX_ATTEMPTS: "1" };

@@ -51,8 +51,14 @@ export async function runTunnelOpen(this: CliContext, flags: TunnelOpenFlags): P
   const target = await targetOf(this, flags, paths);
   const tunnels = await openerOf(this, flags, paths);
   const stop = new AbortController();
-  const unlisten = onSignal(["SIGINT", "SIGTERM"], () => stop.abort(interrupted()));
   let tunnel: OpenTunnel | null = null;
+  const unlisten = onSignal(["SIGINT", "SIGTERM"], () => {
+    // The gateway may be making one: that is waited for, to delete it.
+    if (flags.mode === "managed" && tunnel === null && !stop.signal.aborted) {
+      say(this, "Taking back what was begun: that can take half a minute");
+    }
+    stop.abort(interrupted());
+  });
   try {
     tunnel = await tunnels.open({
       mode: flags.mode,
