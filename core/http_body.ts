@@ -8,6 +8,7 @@ export interface BodyLimits extends JsonLimits {
 }
 
 const DEFAULT_MAX_BYTES = 10 * 1024 * 1024;
+const strict = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Reads a body whole, counting what really arrives: a missing or lying `Content-Length` makes no difference. At the limit the stream is cancelled.
@@ -62,7 +63,7 @@ export async function readJsonLimited(
  */
 export function decodeUtf8(bytes: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return strict.decode(bytes);
   } catch (cause) {
     throw new SynthError("The body is not valid UTF-8", {
       code: "invalid_utf8",

@@ -12,8 +12,7 @@
  * @module
  */
 import { type Clock, systemClock } from "./clock.ts";
-import type { Json } from "./errors.ts";
-import { redactJson, redactText, type SecretSet } from "./redact.ts";
+import { isSecretName, REDACTED, redactJson, redactText, type SecretSet } from "./redact.ts";
 
 /** How grave a record is. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -49,10 +48,13 @@ const RANK: Readonly<Record<LogLevel, number>> = { debug: 10, info: 20, warn: 30
 /** The longest text in a record, in UTF-16 code units. It is cut after it was redacted: half a key has no shape. */
 const MAX_TEXT = 16_384;
 const RESERVED = new Set(["time", "level", "msg"]);
+const HIDDEN = JSON.stringify(REDACTED);
+/** A text that is JSON as it stands, between quotes. */
+const NO_ESCAPE = /^[\w ./:@+-]*$/;
 
 /** Makes a logger. */
 export function createLogger(options: LoggerOptions): Logger {
-  return new JsonLogger(options, []);
+  return new JsonLogger(options, new Map());
 }
 
 /** A logger that writes nothing. */
@@ -68,10 +70,10 @@ export const silentLogger: Logger = {
 class JsonLogger implements Logger {
   readonly #options: LoggerOptions;
   readonly #least: number;
-  /** The fields of this logger's parents and its own, already redacted. */
-  readonly #own: readonly [string, Json][];
+  /** Members of this logger's parents and its own, as JSON, by name. */
+  readonly #own: ReadonlyMap<string, string>;
 
-  constructor(options: LoggerOptions, own: readonly [string, Json][]) {
+  constructor(options: LoggerOptions, own: ReadonlyMap<string, string>) {
     this.#options = options;
     this.#least = RANK[options.level ?? "info"];
     this.#own = own;
@@ -94,7 +96,7 @@ class JsonLogger implements Logger {
   }
 
   child(fields: LogFields): Logger {
-    return new JsonLogger(this.#options, [...this.#own, ...this.#entries(fields)]);
+    return new JsonLogger(this.#options, this.#with(fields));
   }
 
   enabled(level: LogLevel): boolean {
@@ -105,27 +107,39 @@ class JsonLogger implements Logger {
     if (RANK[level] < this.#least) return;
     try {
       const time = new Date((this.#options.clock ?? systemClock).now()).toISOString();
-      const record = Object.fromEntries<Json>([
-        ["time", time],
-        ["level", level],
-        ["msg", this.#clean(String(message))],
-        ...this.#own,
-        ...(fields === undefined ? [] : this.#entries(fields)),
-      ]);
-      this.#options.write(JSON.stringify(record).replace(/[\u0085\u2028\u2029]/g, escapeUnit));
+      let line = `{"time":"${time}","level":"${level}","msg":${this.#text(String(message))}`;
+      const members = fields === undefined ? this.#own : this.#with(fields);
+      for (const [name, json] of members) line += `,${name}:${json}`;
+      this.#options.write(line + "}");
     } catch {
       // A log that is full or closed must not take the request with it.
     }
   }
 
-  #entries(fields: LogFields): [string, Json][] {
+  /** What a record has beside `time`, `level` and `msg`. A member takes the place of its parent's. */
+  #with(fields: LogFields): ReadonlyMap<string, string> {
+    const members = new Map(this.#own);
     try {
-      const clean = redactJson(fields, (text) => this.#clean(text));
-      if (typeof clean !== "object" || clean === null || Array.isArray(clean)) return [];
-      return Object.entries(clean).filter(([key]) => !RESERVED.has(key));
+      for (const [key, value] of Object.entries(asMembers(fields))) {
+        if (value === undefined || typeof value === "function" || RESERVED.has(key)) continue;
+        const secret = isSecretName(key) && value !== null && typeof value !== "boolean";
+        members.set(this.#text(key), secret ? HIDDEN : this.#json(value));
+      }
+      return members;
     } catch {
-      return [["fields", "[not readable]"]];
+      return new Map([...this.#own, [`"fields"`, `"[not readable]"`]]);
     }
+  }
+
+  #json(value: unknown): string {
+    if (typeof value === "string") return this.#text(value);
+    if (typeof value === "number" && Number.isFinite(value)) return String(value);
+    return oneLine(JSON.stringify(redactJson(value, (text) => this.#clean(text))));
+  }
+
+  #text(text: string): string {
+    const clean = this.#clean(text);
+    return NO_ESCAPE.test(clean) ? `"${clean}"` : oneLine(JSON.stringify(clean));
   }
 
   #clean(text: string): string {
@@ -134,6 +148,17 @@ class JsonLogger implements Logger {
       ? `${clean.slice(0, MAX_TEXT)}... [${clean.length - MAX_TEXT} more]`
       : clean;
   }
+}
+
+/** What is handed over as fields and keeps its members elsewhere: an error, a map. */
+function asMembers(fields: LogFields): LogFields {
+  const plain = !(fields instanceof Error || fields instanceof Map || fields instanceof Headers);
+  return plain ? fields : { ...redactJson(fields) as LogFields };
+}
+
+/** Line ends to some readers of logs, though not in JSON. */
+function oneLine(json: string): string {
+  return json.replace(/[\u0085\u2028\u2029]/g, escapeUnit);
 }
 
 function escapeUnit(unit: string): string {

@@ -17,6 +17,7 @@ import {
   undiciTransport,
 } from "@synth/gateway/deno";
 import type { CliContext } from "../context.ts";
+import { GatheredLines } from "../output/gathered_lines.ts";
 import { say } from "../output/print.ts";
 import { ensureApiKey, environmentKey, type FirstKey } from "../state/api_key.ts";
 import { recordGateway, removeGateway } from "../state/gateway_record.ts";
@@ -49,8 +50,9 @@ export async function runUp(this: CliContext, flags: UpFlags): Promise<void> {
     return (await loadForCommand(this, paths, { config: flags.config, settings })).config;
   };
   const config = await load();
+  const lines = new GatheredLines((text) => this.process.stderr.write(text));
   const log = createLogger({
-    write: (line) => say(this, line),
+    write: (line) => lines.add(line),
     level: config.gateway.log_level,
   });
   const reload = async (): Promise<SynthConfig> => {
@@ -58,8 +60,12 @@ export async function runUp(this: CliContext, flags: UpFlags): Promise<void> {
     warnOfFixed(this, config, fresh);
     return fresh;
   };
-  const started = await open(this, paths, config, reload, log);
-  await runUntilStopped(this, flags, paths, config, started);
+  try {
+    const started = await open(this, paths, config, reload, log);
+    await runUntilStopped(this, flags, paths, config, started);
+  } finally {
+    lines.flush();
+  }
 }
 
 /** A gateway that is ready to listen. */

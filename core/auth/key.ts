@@ -2,6 +2,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 
+const encoder = new TextEncoder();
 const PREFIX = "sk_synth_";
 const SHAPE = /^sk_synth_[A-Za-z0-9_-]{43}$/;
 /** Visible ASCII: what a header can carry without doubt. The length bounds the work that a stranger can ask for. */
@@ -29,7 +30,7 @@ export function isPresentable(text: string): boolean {
  * for so short a text.
  */
 export function hashKey(key: string): string {
-  return bytesToHex(sha256(new TextEncoder().encode(key)));
+  return bytesToHex(sha256(encoder.encode(key)));
 }
 
 /** Whether two hashes are equal, in a time that depends on their lengths alone. */

@@ -18,6 +18,8 @@ const SPACE = 32;
 const COLON = 58;
 const BOM = "\uFEFF";
 const SMALL = 4096;
+/** It is given whole lines: nothing is left in it from one call to the next. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * Reads `text/event-stream` from bytes, cut anywhere.
@@ -31,7 +33,6 @@ export class SseParser {
   readonly #onComment: ((text: string) => void) | undefined;
   readonly #maxLine: number;
   readonly #maxEvent: number;
-  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   /** The bytes of the line that is not complete. */
   #tail = new Uint8Array(0);
   #tailLength = 0;
@@ -81,15 +82,15 @@ export class SseParser {
     if (cut === bytes.length && bytes[cut - 1] === CR) this.#skipLf = true;
     if (this.#tailLength === 0) {
       const whole = start === 0 && cut === bytes.length ? bytes : bytes.subarray(start, cut);
-      this.#lines(this.#decoder.decode(whole));
+      this.#lines(decoder.decode(whole));
     } else {
       // Only the end of the first line is added to the tail: what follows needs no copy.
       const end = endOfLine(bytes, start);
       this.#append(bytes, start, end);
-      const first = this.#decoder.decode(this.#tail.subarray(0, this.#tailLength));
+      const first = decoder.decode(this.#tail.subarray(0, this.#tailLength));
       this.#forget();
       this.#lines(first);
-      if (end < cut) this.#lines(this.#decoder.decode(bytes.subarray(end, cut)));
+      if (end < cut) this.#lines(decoder.decode(bytes.subarray(end, cut)));
     }
     this.#keep(bytes, cut);
   }
@@ -97,7 +98,7 @@ export class SseParser {
   /** The stream has ended: gives the event that lacks its blank line, if there is one. The parser can then read another stream. */
   end(): void {
     if (this.#tailLength > 0) {
-      const last = this.#decoder.decode(this.#tail.subarray(0, this.#tailLength));
+      const last = decoder.decode(this.#tail.subarray(0, this.#tailLength));
       this.#forget();
       this.#lines(last + "\n");
     }

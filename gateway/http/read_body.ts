@@ -30,9 +30,11 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
       hint: "Send the body as it is, or with gzip or deflate",
     });
   }
-  if (Number(request.headers.get("content-length") ?? 0) > limits.maxBytes) throw tooLarge(limits);
+  const length = request.headers.get("content-length");
+  if (Number(length ?? 0) > limits.maxBytes) throw tooLarge(limits);
+  // Before anything asks for the body as a stream: the runtime makes one then, and reads through it.
+  if (!compressed && length !== null) return await declared(request, limits);
   if (request.body === null) return new Uint8Array(0);
-  if (!compressed && request.headers.has("content-length")) return await declared(request, limits);
   const stream = compressed
     ? request.body.pipeThrough(new DecompressionStream(encoding))
     : request.body;

@@ -86,10 +86,10 @@ export class ResponseTranslation implements Translation {
     this.#machine.start();
   }
 
-  event(data: string): void {
-    let chunk: unknown;
+  event(data: string, parsed?: unknown): void {
+    let chunk = parsed;
     try {
-      chunk = JSON.parse(data);
+      chunk ??= JSON.parse(data);
     } catch {
       // The machine counts what is no chunk, and gives up when there is too much of it.
     }

@@ -11,7 +11,7 @@ import { settledInTime } from "../sessions/settled_in_time.ts";
 import { withoutKey } from "../upstreams/failure_error.ts";
 import { lateBody } from "../upstreams/late_body.ts";
 import { readTextInTime } from "../upstreams/read_text.ts";
-import type { ByteSource, TransportReply } from "../upstreams/transport.ts";
+import type { ByteSource, TransportReply, WholeAnswer } from "../upstreams/transport.ts";
 import { firstWord } from "./first_word.ts";
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
@@ -62,7 +62,7 @@ async function bodyEvents(
   const masked = withoutKey(text, secret);
   const body = parsed(masked);
   const error = body === undefined ? late ? lateBody() : unreadable() : upstreamBodyError(body);
-  if (error === null) return { source: new OneEvent(masked) };
+  if (error === null) return { source: new OneEvent({ text: masked, json: body }) };
   await settleFailed(services, lease, context, error, body);
   return { error };
 }
@@ -111,27 +111,27 @@ function webPage(): SynthError {
 
 /** A stream of one event and `[DONE]`, whose data need not become bytes for a reader that takes it as it is. */
 class OneEvent implements ByteSource {
-  #json: string | null;
+  #answer: WholeAnswer | null;
 
-  constructor(json: string) {
-    this.#json = json;
+  constructor(answer: WholeAnswer) {
+    this.#answer = answer;
   }
 
-  takeEvent(): string | null {
-    const json = this.#json;
-    this.#json = null;
-    return json;
+  takeEvent(): WholeAnswer | null {
+    const answer = this.#answer;
+    this.#answer = null;
+    return answer;
   }
 
   read(): Promise<Uint8Array | null> {
-    const json = this.takeEvent();
-    // Parsed once more, since the text may have line ends.
+    const answer = this.takeEvent();
+    // Written anew, since the text may have line ends.
     return Promise.resolve(
-      json === null ? null : new TextEncoder().encode(encodeSseData(JSON.parse(json)) + SSE_DONE),
+      answer === null ? null : new TextEncoder().encode(encodeSseData(answer.json) + SSE_DONE),
     );
   }
 
   cancel(): void {
-    this.#json = null;
+    this.#answer = null;
   }
 }

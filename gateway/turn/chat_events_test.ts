@@ -72,7 +72,8 @@ Deno.test("chatEvents gives a JSON answer as one event, as it is or as bytes", a
   };
   const value = JSON.parse(json.replace("sk-upstream", "[redacted]"));
   const whole = await open();
-  assertEquals(JSON.parse(whole.takeEvent?.() ?? ""), value);
+  const answer = whole.takeEvent?.();
+  assertEquals([answer?.json, JSON.parse(answer?.text ?? "")], [value, value]);
   assertEquals([whole.takeEvent?.(), await whole.read()], [null, null]);
   const read = await open();
   const events: string[] = [];

@@ -6,8 +6,12 @@ import type { TurnUsage } from "../bridge/stream/usage.ts";
 export interface Translation {
   /** What goes out before the upstream said anything. */
   start(): void;
-  /** Takes the data of one event, `[DONE]` excepted. */
-  event(data: string): void;
+  /**
+   * Takes the data of one event, `[DONE]` excepted.
+   *
+   * @param parsed what it parses to, where that is known
+   */
+  event(data: string, parsed?: unknown): void;
   /** Ends the answer, if it has not ended itself. */
   finish(end: TurnEnd): void;
   /** Says that the stream lives. */

@@ -12,7 +12,7 @@ import type { Admission } from "../sessions/admission.ts";
 import type { Lease } from "../sessions/lease.ts";
 import { settledInTime } from "../sessions/settled_in_time.ts";
 import { withoutKey } from "../upstreams/failure_error.ts";
-import type { ByteSource } from "../upstreams/transport.ts";
+import type { ByteSource, WholeAnswer } from "../upstreams/transport.ts";
 import type { Translation } from "./translation.ts";
 import { errorData } from "./error_data.ts";
 import { turnError } from "./turn_error.ts";
@@ -95,8 +95,8 @@ export class Turn {
     this.#idle.touch();
     try {
       const { source } = this.#options;
-      const event = this.#stop === null ? source.takeEvent?.() ?? null : null;
-      if (event !== null) this.#takeWhole(event);
+      const answer = this.#stop === null ? source.takeEvent?.() ?? null : null;
+      if (answer !== null) this.#takeWhole(answer);
       else {
         const bytes = await source.read();
         if (this.#stop === null) this.#take(bytes);
@@ -123,8 +123,9 @@ export class Turn {
   }
 
   /** An answer that is one event, and complete with it. */
-  #takeWhole(data: string): void {
-    this.#event(data, "");
+  #takeWhole({ text, json }: WholeAnswer): void {
+    // The upstream's key is masked in it already.
+    if (!this.#translation.done) this.#translation.event(text, json);
     this.#sawDone = true;
     this.#stop ??= { reason: "done" };
     if (!this.#begun && this.#translation.started) this.#noteFirst();

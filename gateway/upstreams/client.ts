@@ -16,6 +16,7 @@ import {
   type UpstreamTransport,
 } from "./transport.ts";
 import { isCap, MAX_TRIED, UnsupportedParameters } from "./unsupported.ts";
+import type { Upstream } from "./upstream.ts";
 import type { UpstreamBody } from "./upstream_body.ts";
 
 /** What one call needs beside its lease. */
@@ -86,6 +87,7 @@ export class UpstreamClient {
   readonly #observer: UpstreamObserver | null;
   readonly #random: () => number;
   readonly #unsupported: UnsupportedParameters = new UnsupportedParameters();
+  readonly #urls: WeakMap<Upstream, URL> = new WeakMap();
 
   /** @param demo reaches the built-in model */
   constructor(
@@ -156,7 +158,7 @@ export class UpstreamClient {
     try {
       const transport = upstream.baseUrl === null ? this.#demo : this.#transport;
       const reply = await transport.send({
-        url: new URL(`${upstream.baseUrl ?? "http://synth-demo.invalid"}${PATHS[upstream.api]}`),
+        url: this.#urlOf(upstream),
         method: "POST",
         headers: headersFor(call, chat.stream),
         body: JSON.stringify(chat),
@@ -170,6 +172,16 @@ export class UpstreamClient {
     } finally {
       cancelTimer();
     }
+  }
+
+  /** Parsed once for each configuration. */
+  #urlOf(upstream: Upstream): URL {
+    let url = this.#urls.get(upstream);
+    if (url === undefined) {
+      url = new URL(`${upstream.baseUrl ?? "http://synth-demo.invalid"}${PATHS[upstream.api]}`);
+      this.#urls.set(upstream, url);
+    }
+    return url;
   }
 
   async #httpFailure(reply: TransportReply): Promise<UpstreamFailure> {

@@ -2,6 +2,8 @@
 import type { Clock } from "@synth/core";
 import type { ByteSource } from "./transport.ts";
 
+const decoder = new TextDecoder();
+
 /** The text that came within both limits; the rest is cancelled. Never rejects. */
 export async function readText(
   source: ByteSource,
@@ -42,7 +44,7 @@ export async function readTextInTime(
   } finally {
     stopTimer();
   }
-  return { text: new TextDecoder().decode(joined(chunks)), late };
+  return { text: decoder.decode(joined(chunks)), late };
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {

@@ -11,8 +11,14 @@ export interface ByteSource {
   read(): Promise<Uint8Array | null>;
   /** Stops the request. Safe to call at any time, more than once. */
   cancel(): void;
-  /** The data of the only event that there is, instead of reading it and the `[DONE]` behind it; `null`: read. @default {read} */
-  takeEvent?(): string | null;
+  /** The only event that there is, instead of reading it and the `[DONE]` behind it; `null`: read. @default {read} */
+  takeEvent?(): WholeAnswer | null;
+}
+
+/** An answer that is one JSON document: its text, and what that parses to. */
+export interface WholeAnswer {
+  readonly text: string;
+  readonly json: unknown;
 }
 
 /** What goes out. */
