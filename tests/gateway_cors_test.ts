@@ -84,3 +84,51 @@ Deno.test("cors lets every page in where the operator wrote a star", async () =>
   assertEquals(unknown.status, 404);
   await unknown.body?.cancel();
 });
+
+Deno.test("cors lets a page send what OpenAI's SDK sends from a browser, and what our own API takes", async () => {
+  await using it = await startGateway({ settings: { cors_origins: [PAGE] } });
+  const sent = [
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "openai-beta",
+    "openai-organization",
+    "openai-project",
+    "traceparent",
+    "x-api-key",
+    "x-client-request-id",
+    "x-stainless-arch",
+    "x-stainless-lang",
+    "x-stainless-os",
+    "x-stainless-package-version",
+    "x-stainless-retry-count",
+    "x-stainless-runtime",
+    "x-stainless-runtime-version",
+    "x-stainless-timeout",
+  ];
+  const asked = async (names: string) => {
+    const request = preflight(PAGE);
+    request.headers.set("access-control-request-headers", names);
+    const { status, headers } = await it.gateway.fetch(request);
+    assertEquals([status, headers.get("access-control-allow-origin")], [204, PAGE]);
+    return headers.get("access-control-allow-headers")?.split(", ") ?? [];
+  };
+  for (const names of [sent.join(","), sent.join(", ").toUpperCase()]) {
+    const allowed = await asked(names);
+    assertEquals(sent.filter((name) => !allowed.includes(name)), []);
+  }
+  // Nothing else that is asked for, and no word of it in our answer.
+  const odd = await asked("x-forwarded-for, cookie, x-stainless-\u00e4, x-stainless-a b, *");
+  for (const name of ["x-forwarded-for", "cookie", "*"]) assertEquals(odd.includes(name), false);
+  assertEquals(odd.filter((name) => name.startsWith("x-stainless")), []);
+});
+
+Deno.test("cors lets a page read where the next page of a list is", async () => {
+  await using it = await startGateway({ settings: { cors_origins: [PAGE] } });
+  const answer = await it.post("/v1/responses", HELLO, { headers: { origin: PAGE } });
+  const exposed = answer.headers.get("access-control-expose-headers")?.split(", ") ?? [];
+  for (const name of ["link", "retry-after", "x-request-id"]) {
+    assertEquals(exposed.includes(name), true, name);
+  }
+  await answer.body?.cancel();
+});
