@@ -249,14 +249,18 @@ async function uploadToDeno(run: DeployRun, { directory }: Built): Promise<strin
       hint: "What it printed says why. The app has to exist: deno deploy create makes it",
     });
   }
-  const text = `${stdout}\n${stderr}`;
-  // A revision has several addresses, of which the one for previews may come first.
-  const url = DENO_URL.exec(text.slice(Math.max(0, text.search(/\bproduction url:/i))))?.[0];
-  if (url !== undefined) return url.toLowerCase();
+  const url = denoDeployUrl(`${stdout}\n${stderr}`);
+  if (url !== null) return url;
   throw new SynthError("deno deploy printed no address", {
     code: "deno_deploy_no_url",
     hint: "It may be deployed: see console.deno.com",
   });
+}
+
+/** The address that `deno deploy` has printed. A revision has several, of which one for previews may come first. */
+export function denoDeployUrl(text: string): string | null {
+  const production = Math.max(0, text.search(/\bproduction url:/i));
+  return DENO_URL.exec(text.slice(production))?.[0].toLowerCase() ?? null;
 }
 
 /** Deno Deploy has no command that takes a secret from elsewhere than its arguments: the app may still wait for its key. */
