@@ -211,6 +211,9 @@ Deno.test("admission refuses as the session's on_limit says", async () => {
   assertMatch(chat.choices[0].message.content, text);
   const chunks = await (await ask({ messages, stream: true }, "/v1/chat/completions")).text();
   assert(chunks.endsWith("data: [DONE]\n\n"));
+  // The log tells it from a model's answer.
+  const line = JSON.parse(it.gateway.lines.at(-1) ?? "");
+  assertEquals([line.status, line.error_code], [200, "session_limit_exceeded"]);
   assertEquals(it.upstream.bill.calls, 0);
 });
 

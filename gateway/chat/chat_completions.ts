@@ -38,6 +38,8 @@ export async function chatCompletions(
     });
   } catch (error) {
     if (!(error instanceof BudgetMessage)) throw error;
+    // Its status is 200: without this the log would take it for a model's answer.
+    context.fields["error_code"] = error.code;
     const asked = { model, stream: body.stream === true };
     return budgetChat(asked, error, Math.floor(context.clock.now() / 1000));
   }
