@@ -1,5 +1,6 @@
 /** `synth deploy --runtime worker|deno-deploy`. That the Worker runs in workerd is shown in `tests/workers/deployed_task_app.ts`. @module */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { denoDeployUrl } from "../cli/commands/deploy_edge.ts";
 import { DEPLOY_KEY, DeployRoom, ECHO_APP } from "./support/deploy_room.ts";
 
 const TOKENS = { CLOUDFLARE_API_TOKEN: "token-of-the-edge-tests", DENO_DEPLOY_TOKEN: "token" };
@@ -117,6 +118,92 @@ Deno.test("what is built for Deno Deploy serves under deno serve with net and en
   while (!(await reader.read()).done);
 });
 
+Deno.test("a dry run writes over no file that it has not made", async () => {
+  await using room = await DeployRoom.make();
+  const own: [string, string, string[]][] = [
+    ["deno.json", '{"imports":{}}', DENO],
+    ["main.js", "of the user", DENO],
+    ["wrangler.jsonc", '{"name":"mine"}', WORKER],
+  ];
+  for (const [name, text, args] of own) {
+    const out = `${room.path}/${name}.d`;
+    await Deno.mkdir(out);
+    await Deno.writeTextFile(`${out}/${name}`, text);
+    const { code, stderr } = await room.deploy([...args, "--dry-run", "--out", out]);
+    assertEquals(code, 2, stderr);
+    assertStringIncludes(stderr, "out_not_empty");
+    assertEquals(await Deno.readTextFile(`${out}/${name}`), text);
+    assertEquals((await Array.fromAsync(Deno.readDir(out))).length, 1);
+  }
+  const out = `${room.path}/out`;
+  await Deno.mkdir(out);
+  await Deno.writeTextFile(`${out}/entry.mjs`, "of the user");
+  for (const name of ["one", "two"]) {
+    await room.json<unknown>([...WORKER, "--dry-run", "--out", out, "--name", name]);
+    assertEquals(JSON.parse(await Deno.readTextFile(`${out}/wrangler.jsonc`)).name, name);
+  }
+  assertEquals(await Deno.readTextFile(`${out}/entry.mjs`), "of the user");
+  assertEquals(await room.left(), []);
+});
+
+Deno.test("a Worker gets the variables of --env-file as secrets; a new version of it is the same deployment", async () => {
+  await using room = await DeployRoom.make();
+  await using cloudflare = await wrangler(room);
+  await room.write(
+    "app.env",
+    "GROQ_API_KEY=gsk_of_the_edge_tests\nENVIRONMENT_API_KEY=of-the-file\n",
+  );
+  const first = await room.json([...WORKER, "--env-file", "app.env"], TOKENS);
+  assertEquals(JSON.parse(await Deno.readTextFile(cloudflare.secrets)), {
+    GROQ_API_KEY: "gsk_of_the_edge_tests",
+    ENVIRONMENT_API_KEY: DEPLOY_KEY,
+  });
+  await cloudflare.end();
+  const second = await room.json(WORKER, TOKENS);
+  assertEquals(second.url, first.url);
+  assertEquals((await room.records.list()).map(({ id }) => id), [second.id]);
+  await room.json<unknown>(["stop", "app"], TOKENS);
+  assertEquals(await room.left(), []);
+});
+
+Deno.test("an upload whose command was killed is starting for whoever asks, and can be stopped", async () => {
+  await using room = await DeployRoom.make();
+  const double = `${room.machine.path}/bin/wrangler`;
+  const uploading = `${room.machine.path}/uploading`;
+  await Deno.writeTextFile(double, `#!/bin/sh\necho $$ > '${uploading}'\nexec sleep 1000\n`, {
+    mode: 0o755,
+  });
+  await using process = room.start(WORKER, TOKENS);
+  const started = async () => Number(await Deno.readTextFile(uploading).catch(() => ""));
+  while (await started() === 0);
+  process.child.kill("SIGKILL");
+  Deno.kill(await started(), "SIGKILL");
+  await process.result;
+  const status = await room.deploy(["status", "app", "--json"], TOKENS);
+  assertEquals([status.code, JSON.parse(status.stdout).state], [75, "starting"]);
+  await Deno.writeTextFile(
+    double,
+    "#!/bin/sh\necho 'No such account. It does not exist.'\nexit 1\n",
+  );
+  const refused = await room.deploy(["stop", "app"], TOKENS);
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.stderr, "wrangler_failed");
+  await Deno.writeTextFile(double, "#!/bin/sh\necho 'service_not_found [code: 10090]'\nexit 1\n");
+  await room.json<unknown>(["stop", "app"], TOKENS);
+  assertEquals(await room.left(), []);
+});
+
+Deno.test("the production address of a revision on Deno Deploy is taken", () => {
+  const said =
+    "Preview url:\n  https://app-1a2b.me.deno.net\nProduction url:\n  https://app.me.deno.net";
+  assertEquals(denoDeployUrl(said), "https://app.me.deno.net");
+  assertEquals(
+    denoDeployUrl("https://console.deno.com/me/app https://app.me.deno.net\n"),
+    "https://app.me.deno.net",
+  );
+  assertEquals(denoDeployUrl("https://deno.net.evil.example"), null);
+});
+
 /** A `wrangler` on the room's PATH. */
 async function wrangler(room: DeployRoom, fail: string | null = null) {
   const state = `${room.machine.path}/cloudflare`;
@@ -132,6 +219,9 @@ async function wrangler(room: DeployRoom, fail: string | null = null) {
   return {
     calls: async () => (await Deno.readTextFile(`${state}/calls.jsonl`)).trim().split("\n"),
     running: async () => await pid() !== 0,
+    /** Where the Worker's secrets lie. */
+    secrets: `${state}/secrets.json`,
+    end: async () => Deno.kill(await pid(), "SIGKILL"),
     async [Symbol.asyncDispose](): Promise<void> {
       const left = await pid();
       if (left !== 0) Deno.kill(left, "SIGKILL");

@@ -1,5 +1,6 @@
 /** `synth deploy --runtime modal`, with a Modal CLI of the tests that runs the script it is given. @module */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { isRunning } from "../task_app/tunnels/testing/tunnel_room.ts";
 import { DEPLOY_KEY, DeployRoom } from "./support/deploy_room.ts";
 
 const ARGS = ["app.ts", "--runtime", "modal"];
@@ -9,6 +10,7 @@ type Call = { readonly args: readonly string[]; readonly env: Record<string, str
 /** A room with a `modal`, and a project that knows the toolkit. */
 class ModalRoom implements AsyncDisposable {
   readonly room: DeployRoom;
+  #script = "";
 
   constructor(room: DeployRoom) {
     this.room = room;
@@ -19,19 +21,41 @@ class ModalRoom implements AsyncDisposable {
     const one = new ModalRoom(room);
     await Deno.mkdir(one.state);
     await room.write("deno.json", await projectConfig());
+    await one.install(script);
+    return one;
+  }
+
+  /** @param first lines of shell before it is run */
+  async install(script: string, first = ""): Promise<void> {
     const double = new URL("./support/modal_double.py", import.meta.url).pathname;
+    const { machine } = this.room;
+    const { state } = this;
+    this.#script = script;
     const setup = JSON.stringify({
-      edge: room.machine.edge.control,
-      state: one.state,
+      edge: machine.edge.control,
+      state,
       deno: Deno.execPath(),
       script,
     });
     await Deno.writeTextFile(
-      `${room.machine.path}/bin/modal`,
-      `#!/bin/sh\nexec python3 '${double}' '${setup}' "$@"\n`,
+      `${machine.path}/bin/modal`,
+      `#!/bin/sh\n${first}exec python3 '${double}' '${setup}' "$@"\n`,
       { mode: 0o755 },
     );
-    return one;
+  }
+
+  /** From now on one of its commands fails. */
+  async refuse(words: string): Promise<void> {
+    await this.install(
+      this.#script,
+      `if [ "$1 $2" = "${words}" ]; then echo 'Not now.' >&2; exit 1; fi\n`,
+    );
+  }
+
+  /** Ends what runs, so that a new version can take its place at the edge. */
+  async end(): Promise<void> {
+    const apps = await this.read("apps.json") as Record<string, { pid: number | null }>;
+    for (const { pid } of Object.values(apps)) if (pid !== null) Deno.kill(pid, "SIGTERM");
   }
 
   get state(): string {
@@ -203,6 +227,82 @@ Deno.test("synth deploy --runtime modal wants a modal, and sane settings", async
     const result = await room.deploy([...ARGS, "--dry-run", ...args]);
     assertEquals(result.code, 2, `${args.join(" ")}: ${result.stderr}${result.stdout}`);
   }
+});
+
+Deno.test("an app on Modal without an address is taken back, and one that cannot be is told of and stays recorded", async () => {
+  await using one = await ModalRoom.make("no-url");
+  const none = await one.room.deploy([...ARGS, "--json"]);
+  assertEquals([none.code, none.stdout], [1, ""], none.stderr);
+  assertStringIncludes(none.stderr, "modal_no_url");
+  assertEquals([await one.running(), await one.room.left()], [[], []]);
+
+  await one.refuse("app stop");
+  const kept = await one.room.deploy([...ARGS, "--json"]);
+  assertEquals([kept.code, kept.stdout], [1, ""]);
+  assertStringIncludes(kept.stderr, "modal_no_url");
+  assertStringIncludes(
+    kept.stderr,
+    "warning: not all that was begun is taken back: modal app stop",
+  );
+  const [view] = await one.room.json<{ id: string; state: string }[]>(["list"]);
+  assertEquals(view?.state, "starting");
+  await one.install("ok");
+  await one.room.json<unknown>(["stop", view?.id ?? ""]);
+  assertEquals([await one.running(), await one.room.left()], [[], []]);
+});
+
+Deno.test("modal serve whose command was killed while it built can be found and stopped", async () => {
+  await using one = await ModalRoom.make();
+  const { room } = one;
+  const building = `${one.state}/building`;
+  const modal = `${room.machine.path}/bin/modal`;
+  await Deno.writeTextFile(modal, `#!/bin/sh\necho $$ > '${building}'\nexec sleep 1000\n`, {
+    mode: 0o755,
+  });
+  // A script of the user's own needs no secret to be made first.
+  await room.write("mine.py", "");
+  const serving = ["--runtime", "modal", "--modal-app", "mine.py", "--modal-mode", "serve"];
+  await using process = room.start(serving);
+  while ((await room.records.list()).length === 0);
+  process.child.kill("SIGKILL");
+  await process.result;
+  const pid = (await room.records.list())[0]?.pid;
+  const [view] = await room.json<{ id: string; state: string; pid: number }[]>(["list"]);
+  assertEquals([view?.state, view?.pid], ["starting", pid]);
+  assertEquals(await room.json<unknown>(["stop", "mine"]), {
+    id: view?.id,
+    result: "stopped",
+  });
+  assertEquals([await room.left(), isRunning(pid ?? 0)], [[], false]);
+});
+
+Deno.test("--env-file may be a pipe, a new version is the same deployment, and its logs are JSON when they are to be", async () => {
+  await using one = await ModalRoom.make();
+  const { room } = one;
+  const pipe = `${room.path}/pipe.env`;
+  assert((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success);
+  const writing = new Deno.Command("sh", {
+    args: ["-c", `echo GROQ_API_KEY=gsk_of_the_tests > '${pipe}'`],
+  }).output();
+  await room.json([...ARGS, "--env-file", "pipe.env"]);
+  await writing;
+  assertEquals(await one.read("secret-app-task-app.json"), {
+    GROQ_API_KEY: "gsk_of_the_tests",
+    ENVIRONMENT_API_KEY: DEPLOY_KEY,
+  });
+  await one.end();
+  const second = await room.json(ARGS);
+  assertEquals((await room.records.list()).map(({ id }) => id), [second.id]);
+  const logs = await room.deploy(["logs", "app", "--json", "--lines", "7"]);
+  assertEquals([logs.code, logs.stdout], [0, '{"line":"log of app"}\n'], logs.stderr);
+  const asked = (await one.calls()).at(-1)?.args;
+  assertEquals(asked, ["app", "logs", "--tail", "7", "app"]);
+  await one.refuse("app logs");
+  const failed = await room.deploy(["logs", "app", "--json"]);
+  assertEquals([failed.code, failed.stdout], [1, ""], failed.stderr);
+  await one.install("ok");
+  await room.json<unknown>(["stop", "app"]);
+  assertEquals([await one.running(), await room.left()], [[], []]);
 });
 
 /** The import map of this repository, for a project elsewhere. */

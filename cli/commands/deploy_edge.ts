@@ -1,7 +1,8 @@
 /** Deployments at the edge: Cloudflare Workers and Deno Deploy. @module */
 import { EXIT, SynthError } from "@synth/core";
-import { makePrivateDirectory } from "@synth/core/platform";
+import { makePrivateDirectory, readTextFile } from "@synth/core/platform";
 import {
+  BUNDLE_MARK,
   bundleEdge,
   denoDeployConfig,
   deploymentFiles,
@@ -14,7 +15,9 @@ import { waitForHealth } from "@synth/task-app/in-process";
 import { printJson, printLine, say } from "../output/print.ts";
 import { absolute, joinPath } from "../state/paths.ts";
 import { VERSION } from "../version.ts";
+import type { CliContext } from "../context.ts";
 import type { Deployed, DeployRun } from "./deploy_flags.ts";
+import { beginRecord, finishRecord } from "./deploy_record.ts";
 import { platformEnvironment, wranglerOf } from "./deploy_platforms.ts";
 import { environmentOf, realFile } from "./serve_job.ts";
 import { fileUrl, findConfig, findDeno } from "./serve_process.ts";
@@ -24,35 +27,55 @@ const TOOLKITS = ["@synth/task-app/edge", `jsr:@synth/task-app@${VERSION}/edge`,
 const DENO_URL =
   /https:\/\/[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?){0,2}\.(?:deno\.net|deno\.dev)(?![a-z0-9-]|\.[a-z0-9])/i;
 
+const KEY = "ENVIRONMENT_API_KEY";
+/** After these nothing has been uploaded. */
+const NOTHING_UPLOADED = new Set([
+  "wrangler_failed",
+  "cloudflare_not_logged_in",
+  "program_not_runnable",
+]);
+
 type EdgeRuntime = "worker" | "deno-deploy";
 
-/** What was built, and what uploads it. */
+/** Names of the bundle and of its configuration. */
+const FILES: Readonly<Record<EdgeRuntime, readonly [string, string]>> = {
+  worker: ["worker.js", "wrangler.jsonc"],
+  "deno-deploy": ["main.js", "deno.json"],
+};
+
+/** What was built. */
 interface Built {
   readonly bundle: EdgeBundle;
   readonly directory: string;
-  readonly command: readonly string[];
 }
 
 /** Builds one module and uploads it. @returns `null` for a dry run */
 export async function deployToEdge(run: DeployRun, runtime: EdgeRuntime): Promise<Deployed | null> {
-  const { context, flags, paths, id, undo } = run;
+  const { context, flags, paths, id, name, records, undo } = run;
   const file = await realFile(absolute(context, run.file ?? ""));
-  if (flags.dryRun) {
-    const directory = absolute(context, flags.out ?? `dist-${run.name}`);
-    await Deno.mkdir(directory, { recursive: true });
-    return show(run, await build(run, runtime, file, directory));
-  }
-  const { key } = await environmentOf(context, flags, paths);
-  requireToken(run, runtime);
   const { directory } = deploymentFiles(paths.home, id);
   undo.defer(() => removeDeploymentFiles(paths.home, id));
+  if (flags.dryRun) {
+    const out = absolute(context, flags.out ?? `dist-${name}`);
+    await orUnwritable(out, requireOwn(context, out, runtime));
+    await makePrivateDirectory(directory);
+    const built = await build(run, runtime, file, directory);
+    await orUnwritable(out, publishFiles(context, runtime, directory, out));
+    await removeDeploymentFiles(paths.home, id);
+    show(run, runtime, built, out);
+    return null;
+  }
+  const { key, fromFiles } = await environmentOf(context, flags, paths);
+  requireToken(run, runtime);
   await makePrivateDirectory(directory);
   const built = await build(run, runtime, file, directory);
+  undo.defer(async () => void await records.remove(id));
+  await beginRecord(run, { target: runtime, external_id: name, task_app_path: file });
   const url = runtime === "worker"
-    ? await uploadWorker(run, built, key)
+    ? await uploadWorker(run, built, { ...Object.fromEntries(fromFiles), [KEY]: key })
     : await uploadToDeno(run, built);
   const healthy = flags.wait && await answers(run, runtime, url, key);
-  await record(run, runtime, file, url);
+  await finishRecord(run, { url, externalId: name });
   return {
     id,
     runtime,
@@ -77,7 +100,7 @@ async function build(
   directory: string,
 ): Promise<Built> {
   const { context, name, flags, signal } = run;
-  const platform = runtime === "worker" ? "worker" : "deno";
+  const [bundleName, configName] = FILES[runtime];
   const bundle = await bundleEdge({
     deno: await findDeno(context),
     fileUrl: fileUrl(file),
@@ -85,25 +108,77 @@ async function build(
     denoConfig: await findConfig(context, file),
     toolkits: TOOLKITS,
     directory,
-    output: joinPath(context, directory, runtime === "worker" ? "worker.js" : "main.js"),
-    platform,
+    output: joinPath(context, directory, bundleName),
+    platform: runtime === "worker" ? "worker" : "deno",
     env: platformEnvironment(context),
     signal,
   });
-  if (runtime === "worker") {
-    const config = joinPath(context, directory, "wrangler.jsonc");
-    const nodeFlags = bundle.nodeModules.length === 0 ? [] : ["nodejs_compat"];
-    await Deno.writeTextFile(config, wranglerConfig(name, nodeFlags));
-    return { bundle, directory, command: ["npx", "wrangler", "deploy", "--config", config] };
-  }
-  const config = joinPath(context, directory, "deno.json");
-  await Deno.writeTextFile(config, denoDeployConfig(flags.org ?? null, name));
-  const org = flags.org === undefined ? [] : ["--org", flags.org];
-  return { bundle, directory, command: ["deno", "deploy", "--prod", "--app", name, ...org] };
+  const nodeFlags = bundle.nodeModules.length === 0 ? [] : ["nodejs_compat"];
+  const config = runtime === "worker"
+    ? wranglerConfig(name, nodeFlags)
+    : denoDeployConfig(flags.org ?? null, name);
+  await Deno.writeTextFile(joinPath(context, directory, configName), config);
+  return { bundle, directory };
 }
 
-function show({ context, flags, name }: DeployRun, { bundle, directory, command }: Built): null {
-  const { path, bytes, gzipBytes, nodeModules } = bundle;
+/** Nobody's own files are written over. */
+async function requireOwn(context: CliContext, out: string, runtime: EdgeRuntime): Promise<void> {
+  const [bundle, config] = FILES[runtime];
+  const before = await readTextFile(joinPath(context, out, bundle));
+  if (before?.startsWith(BUNDLE_MARK)) return;
+  const taken = before === undefined
+    ? await readTextFile(joinPath(context, out, config)) === undefined ? null : config
+    : bundle;
+  if (taken === null) return;
+  throw new SynthError(`${out} has a ${taken} that no dry run has made`, {
+    code: "out_not_empty",
+    exitCode: EXIT.usage,
+    hint: "Name another directory with --out",
+  });
+}
+
+async function orUnwritable(out: string, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (cause) {
+    if (cause instanceof SynthError) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new SynthError(`${out} cannot be written: ${why}`, { code: "out_unwritable", cause });
+  }
+}
+
+async function publishFiles(
+  context: CliContext,
+  runtime: EdgeRuntime,
+  directory: string,
+  out: string,
+): Promise<void> {
+  await Deno.mkdir(out, { recursive: true });
+  for (const name of FILES[runtime]) {
+    const text = await Deno.readTextFile(joinPath(context, directory, name));
+    await Deno.writeTextFile(joinPath(context, out, name), text);
+  }
+}
+
+/** What uploads a directory. */
+function commandOf({ context, flags, name }: DeployRun, runtime: EdgeRuntime, directory: string) {
+  if (runtime === "worker") {
+    const config = joinPath(context, directory, FILES.worker[1]);
+    return ["npx", "wrangler", "deploy", "--config", config];
+  }
+  const org = flags.org === undefined ? [] : ["--org", flags.org];
+  return ["deno", "deploy", "--prod", "--app", name, ...org];
+}
+
+function show(
+  run: DeployRun,
+  runtime: EdgeRuntime,
+  { bundle: { bytes, gzipBytes, nodeModules } }: Built,
+  directory: string,
+): void {
+  const { context, flags, name } = run;
+  const path = joinPath(context, directory, FILES[runtime][0]);
+  const command = commandOf(run, runtime, directory);
   const words = command.join(" ");
   say(context, `${path}: ${bytes} bytes, ${gzipBytes} after gzip`);
   say(context, `Deploy it from ${directory}: ${words}`);
@@ -121,7 +196,6 @@ function show({ context, flags, name }: DeployRun, { bundle, directory, command 
       command,
     });
   }
-  return null;
 }
 
 /** Asked before anything is built: without it the upload cannot work. */
@@ -139,19 +213,28 @@ function requireToken({ context }: DeployRun, runtime: EdgeRuntime): void {
 async function uploadWorker(
   run: DeployRun,
   { directory }: Built,
-  key: string,
+  secrets: Readonly<Record<string, string>>,
 ): Promise<string> {
   const { context, paths, name, undo, signal } = run;
+  const end = `npx wrangler delete --name ${name} ends it`;
   const print = (text: string) => context.process.stderr.write(text);
   const wrangler = await wranglerOf(context, paths, print);
-  const url = await wrangler.deploy(joinPath(context, directory, "wrangler.jsonc"), signal);
-  undo.defer(() => say(context, `note: the Worker ${name} stays: npx wrangler delete ends it`));
-  await wrangler.putSecrets(name, { ENVIRONMENT_API_KEY: key }, signal);
+  let url: string;
+  try {
+    url = await wrangler.deploy(joinPath(context, directory, FILES.worker[1]), signal);
+  } catch (error) {
+    const no = error instanceof SynthError && NOTHING_UPLOADED.has(error.code);
+    if (!no) say(context, `note: the Worker ${name} may be there: ${end}`);
+    throw error;
+  }
+  undo.defer(() => say(context, `note: the Worker ${name} stays: ${end}`));
+  await wrangler.putSecrets(name, secrets, signal);
   return url;
 }
 
-async function uploadToDeno(run: DeployRun, { directory, command }: Built): Promise<string> {
+async function uploadToDeno(run: DeployRun, { directory }: Built): Promise<string> {
   const { context, signal } = run;
+  const command = commandOf(run, "deno-deploy", directory);
   const { code, stdout, stderr } = await runProgram({
     program: await findDeno(context),
     args: command.slice(1),
@@ -166,12 +249,18 @@ async function uploadToDeno(run: DeployRun, { directory, command }: Built): Prom
       hint: "What it printed says why. The app has to exist: deno deploy create makes it",
     });
   }
-  const url = DENO_URL.exec(`${stdout}\n${stderr}`)?.[0];
-  if (url !== undefined) return url.toLowerCase();
+  const url = denoDeployUrl(`${stdout}\n${stderr}`);
+  if (url !== null) return url;
   throw new SynthError("deno deploy printed no address", {
     code: "deno_deploy_no_url",
     hint: "It may be deployed: see console.deno.com",
   });
+}
+
+/** The address that `deno deploy` has printed. A revision has several, of which one for previews may come first. */
+export function denoDeployUrl(text: string): string | null {
+  const production = Math.max(0, text.search(/\bproduction url:/i));
+  return DENO_URL.exec(text.slice(production))?.[0].toLowerCase() ?? null;
 }
 
 /** Deno Deploy has no command that takes a secret from elsewhere than its arguments: the app may still wait for its key. */
@@ -191,24 +280,4 @@ async function answers(
     say(context, "  Set ENVIRONMENT_API_KEY in the app's settings at console.deno.com");
     return false;
   }
-}
-
-async function record(
-  { records, id, name }: DeployRun,
-  target: EdgeRuntime,
-  file: string,
-  url: string,
-): Promise<void> {
-  await records.add({
-    id,
-    type: "deployment",
-    target,
-    name,
-    external_id: name,
-    url,
-    port: null,
-    local_host: "127.0.0.1",
-    pid: null,
-    task_app_path: file,
-  });
 }

@@ -4,7 +4,7 @@ import type { CliContext } from "../context.ts";
 import { type Column, grid } from "../output/grid.ts";
 import { printJson, say } from "../output/print.ts";
 import { findPaths } from "../state/paths.ts";
-import { platformsOf } from "./deploy_platforms.ts";
+import { platformsOf, recordsLog } from "./deploy_platforms.ts";
 import { deploymentView } from "./deploy_view.ts";
 
 /** Flags of the command. */
@@ -29,6 +29,7 @@ export async function runDeployList(this: CliContext, flags: DeployListFlags): P
   const deployments = new Deployments({
     home: paths.home,
     platforms: platformsOf(this, paths),
+    log: recordsLog(this),
   });
   const views = (await deployments.list(new AbortController().signal)).map(deploymentView);
   if (flags.json) return printJson(this, views);

@@ -38,8 +38,10 @@ export async function deployHere(run: DeployRun, runtime: "local" | "tunnel"): P
   await makeDeploymentFiles(paths.home, id);
   const app = await startApp(job, { host: flags.host, ...wanted }, files.log);
   // Its record goes last: while it runs somebody has to be able to find it.
-  undo.defer(async () => void await records.remove(id));
-  undo.defer(async () => void await app.process.end({ clock: systemClock, graceMs: GRACE_MS }));
+  undo.defer(async () => {
+    await app.process.end({ clock: systemClock, graceMs: GRACE_MS });
+    await records.remove(id);
+  });
   await records.add({
     id,
     type: "deployment",

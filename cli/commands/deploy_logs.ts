@@ -1,12 +1,16 @@
 /** What `synth deploy logs` does. @module */
 import { EXIT, SynthError, systemClock } from "@synth/core";
 import { onSignal } from "@synth/core/platform";
-import { Deployments } from "@synth/task-app/deploy";
+import { deploymentFiles, Deployments } from "@synth/task-app/deploy";
 import { followLog, readLogTail } from "@synth/task-app/processes";
-import { type ServiceRecord, ServiceRecords } from "@synth/task-app/records";
+import {
+  type DeploymentServiceRecord,
+  type ServiceRecord,
+  ServiceRecords,
+} from "@synth/task-app/records";
 import type { CliContext } from "../context.ts";
 import { findPaths } from "../state/paths.ts";
-import { platformsOf } from "./deploy_platforms.ts";
+import { platformsOf, recordsLog } from "./deploy_platforms.ts";
 import { withoutMarks } from "./deploy_process.ts";
 
 /** Flags of the command. */
@@ -31,34 +35,52 @@ export async function runDeployLogs(
   idOrName: string,
 ): Promise<void> {
   const paths = findPaths(this, flags.home);
-  const print = (text: string) => this.process.stdout.write(text);
-  const platforms = platformsOf(this, paths, print);
-  const record = await new Deployments({ home: paths.home, platforms }).find(idOrName);
   const stop = new AbortController();
+  const lines = new LogLines(this, flags, () => stop.abort(interrupted()));
+  const platforms = platformsOf(this, paths, (text, stream) => {
+    if (stream === "stdout") lines.take(text);
+    else this.process.stderr.write(text);
+  });
+  const log = recordsLog(this);
+  const record = await new Deployments({ home: paths.home, platforms, log }).find(idOrName);
   const unlisten = onSignal(["SIGINT", "SIGTERM"], () => stop.abort(interrupted()));
   try {
-    const path = record.log_file;
-    if (path !== undefined) {
+    if (record.log_file !== undefined) {
       const records = new ServiceRecords({ home: paths.home });
-      return await showFile(this, flags, { records, id: record.id, path, signal: stop.signal });
+      // Its own, whatever its record says: nothing else is shown.
+      const path = deploymentFiles(paths.home, record.id).log;
+      await showFile(flags, lines, { records, id: record.id, path, signal: stop.signal });
+    } else if (record.target === "modal" && record.external_id !== undefined) {
+      if (flags.lines === 0 && !flags.follow) return;
+      const modal = await platforms.modal(record);
+      await modal.logs(record.external_id, flags, stop.signal);
+      lines.end();
+    } else {
+      throw noLog(record);
     }
-    if (record.target === "modal") {
-      const name = record.external_id ?? record.name ?? "";
-      return await (await platforms.modal(record)).logs(name, flags.follow, stop.signal);
+    if (stop.signal.aborted && !this.process.stdout.gone()) {
+      this.process.exitCode = EXIT.interrupted;
     }
-    throw new SynthError(`There is no log of ${record.name ?? record.id} on this machine`, {
-      code: "log_not_found",
-      exitCode: EXIT.notFound,
-      ...(NONE[record.target] === undefined ? {} : { hint: NONE[record.target] ?? "" }),
-    });
+  } catch (error) {
+    // A reader that has gone has seen what it wanted.
+    if (!this.process.stdout.gone()) throw error;
   } finally {
     unlisten();
   }
 }
 
+function noLog({ name, id, target }: DeploymentServiceRecord): SynthError {
+  const hint = NONE[target];
+  return new SynthError(`There is no log of ${name ?? id} on this machine`, {
+    code: "log_not_found",
+    exitCode: EXIT.notFound,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
 async function showFile(
-  context: CliContext,
   flags: DeployLogsFlags,
+  lines: LogLines,
   log: {
     readonly records: ServiceRecords;
     readonly id: string;
@@ -68,34 +90,61 @@ async function showFile(
 ): Promise<void> {
   const { records, id, path, signal } = log;
   const { size } = await Deno.stat(path).catch(() => ({ size: 0 }));
-  const lines = withoutMarks(await readLogTail(path, TAIL_BYTES)).split("\n");
-  if (lines.at(-1) === "") lines.pop();
+  const tail = withoutMarks(await readLogTail(path, TAIL_BYTES, size)).split("\n");
+  const rest = tail.pop() ?? "";
+  const all = rest === "" ? tail : [...tail, rest];
   const count = flags.lines ?? DEFAULT_LINES;
-  for (const line of count === 0 ? [] : lines.slice(-count)) printLog(context, flags, line);
-  if (!flags.follow) return;
+  const shown = count === 0 ? "" : all.slice(-count).join("\n");
+  lines.take(shown === "" || rest !== "" ? shown : `${shown}\n`);
   // Its stop takes the record away.
   const goesOn = async () => {
     const found: ServiceRecord | undefined = await records.get(id);
-    if (found === undefined || context.process.stdout.gone()) return false;
-    return await records.processState(found) !== "gone";
+    return found !== undefined && await records.processState(found) !== "gone";
   };
-  let rest = "";
-  for await (const piece of followLog(path, { clock: systemClock, signal, from: size, goesOn })) {
-    const parts = (rest + piece).split("\n");
-    rest = parts.pop() ?? "";
-    for (const line of parts) printLog(context, flags, line);
+  if (flags.follow) {
+    for await (const piece of followLog(path, { clock: systemClock, signal, from: size, goesOn })) {
+      lines.take(piece);
+    }
   }
-  if (rest !== "") printLog(context, flags, rest);
-  if (signal.aborted) context.process.exitCode = EXIT.interrupted;
+  lines.end();
 }
 
-/** A program's words, with nothing that moves the cursor. */
-function printLog(context: CliContext, flags: DeployLogsFlags, line: string): void {
-  // deno-lint-ignore no-control-regex -- they would move the cursor
-  const clean = line.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, " ");
-  context.process.stdout.write(
-    flags.json ? `${JSON.stringify({ line: clean })}\n` : `${clean}\n`,
-  );
+/** A program's words, line by line, with nothing that moves the cursor and nothing that its process tells us. */
+class LogLines {
+  readonly #context: CliContext;
+  readonly #json: boolean;
+  readonly #onGone: () => void;
+  #rest = "";
+
+  /** @param onGone called when nobody reads any more */
+  constructor(context: CliContext, { json }: DeployLogsFlags, onGone: () => void) {
+    this.#context = context;
+    this.#json = json;
+    this.#onGone = onGone;
+  }
+
+  /** Prints the lines that are whole. */
+  take(text: string): void {
+    const lines = (this.#rest + text).split("\n");
+    this.#rest = lines.pop() ?? "";
+    for (const line of lines) this.#print(line);
+  }
+
+  /** Prints the line that nothing ends. */
+  end(): void {
+    if (this.#rest !== "") this.#print(this.#rest);
+    this.#rest = "";
+  }
+
+  #print(line: string): void {
+    const shown = withoutMarks(line);
+    if (shown === "" && line !== "") return;
+    // deno-lint-ignore no-control-regex -- they would move the cursor
+    const clean = shown.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, " ");
+    const { stdout } = this.#context.process;
+    stdout.write(this.#json ? `${JSON.stringify({ line: clean })}\n` : `${clean}\n`);
+    if (stdout.gone()) this.#onGone();
+  }
 }
 
 function interrupted(): SynthError {

@@ -10,7 +10,6 @@ import {
   readModalOutput,
   removeDeploymentFiles,
 } from "@synth/task-app/deploy";
-import { readEnvFile } from "@synth/task-app/env-file";
 import { waitForHealth } from "@synth/task-app/in-process";
 import { followLog, readLogTail, startDetached } from "@synth/task-app/processes";
 import { printJson, say } from "../output/print.ts";
@@ -19,17 +18,23 @@ import type { Deployed, DeployRun } from "./deploy_flags.ts";
 import { modalFiles, secretName } from "./deploy_modal_files.ts";
 import { findModal, platformEnvironment } from "./deploy_platforms.ts";
 import { GRACE_MS } from "./deploy_process.ts";
+import { beginRecord, type Begun, finishRecord, nameRecord } from "./deploy_record.ts";
 import { environmentOf, realFile } from "./serve_job.ts";
 
 /** Milliseconds for a first container to be made and to answer. */
 const HEALTH_MS = 180_000;
 /** Milliseconds for an image to be built and an address to be known. */
 const SERVE_MS = 900_000;
+const UNDO_MS = 60_000;
+const KEY = "ENVIRONMENT_API_KEY";
+/** After these nothing has been deployed. */
+const NOTHING_BEGUN = new Set(["modal_failed", "modal_not_logged_in", "program_not_runnable"]);
 
 /** An app that Modal runs. */
 interface OnModal {
   readonly url: string;
-  readonly externalId: string;
+  /** `null`: Modal did not say. */
+  readonly externalId: string | null;
   readonly pid: number | null;
   /** Aborted when what it needs here has ended. */
   readonly gone: AbortSignal | null;
@@ -37,10 +42,10 @@ interface OnModal {
 
 /** Deploys by the Modal CLI. @returns `null` for a dry run */
 export async function deployToModal(run: DeployRun): Promise<Deployed | null> {
-  const { context, flags, paths, id, records, undo, signal } = run;
+  const { context, flags, paths, id, undo, signal } = run;
   if (flags.dryRun) return await showScript(run);
   const program = await findModal(context, flags.modalCli);
-  const { key } = await environmentOf(context, flags, paths);
+  const { key, fromFiles } = await environmentOf(context, flags, paths);
   const own = flags.modalApp === undefined
     ? null
     : await realFile(absolute(context, flags.modalApp));
@@ -53,10 +58,16 @@ export async function deployToModal(run: DeployRun): Promise<Deployed | null> {
     cwd: own === null ? files.directory : context.cwd,
     print: (text) => context.process.stderr.write(text),
   });
-  const script = own ?? await generate(run, cli, files, key);
+  const script = own ?? await generate(run, cli, files, new Map([...fromFiles, [KEY, key]]));
+  const begun: Begun = {
+    target: "modal",
+    mode: flags.modalMode,
+    program,
+    ...(run.file === null ? {} : { task_app_path: absolute(context, run.file) }),
+  };
   const app = flags.modalMode === "serve"
-    ? await serve(run, cli, program, script, files)
-    : await deploy(run, cli, script, own === null);
+    ? await serve(run, cli, program, script, files, begun)
+    : await deploy(run, cli, script, own === null, begun);
   if (flags.wait) {
     await waitForHealth({
       url: app.url,
@@ -65,23 +76,7 @@ export async function deployToModal(run: DeployRun): Promise<Deployed | null> {
       signal: app.gone === null ? signal : AbortSignal.any([signal, app.gone]),
     });
   }
-  const logFile = app.pid === null ? null : files.log;
-  undo.defer(async () => void await records.remove(id));
-  await records.add({
-    id,
-    type: "deployment",
-    target: "modal",
-    name: run.name,
-    mode: flags.modalMode,
-    external_id: app.externalId,
-    program,
-    url: app.url,
-    port: null,
-    local_host: "127.0.0.1",
-    pid: app.pid,
-    ...(run.file === null ? {} : { task_app_path: absolute(context, run.file) }),
-    ...(logFile === null ? {} : { log_file: logFile }),
-  });
+  await finishRecord(run, app);
   return {
     id,
     runtime: "modal",
@@ -92,7 +87,7 @@ export async function deployToModal(run: DeployRun): Promise<Deployed | null> {
     pid: app.pid,
     app_id: null,
     file: own ?? (run.file === null ? null : absolute(context, run.file)),
-    log_file: logFile,
+    log_file: app.pid === null ? null : files.log,
     tunnel: null,
     env_file: null,
     healthy: flags.wait,
@@ -123,17 +118,10 @@ async function generate(
   run: DeployRun,
   cli: ModalCli,
   { directory }: DeploymentFiles,
-  key: string,
+  variables: ReadonlyMap<string, string>,
 ): Promise<string> {
-  const { context, flags, signal } = run;
+  const { context, signal } = run;
   const { script } = await modalFiles(run);
-  const variables = new Map<string, string>();
-  for (const path of flags.envFile ?? []) {
-    for (const [name, value] of await readEnvFile(absolute(context, path))) {
-      if (!variables.has(name)) variables.set(name, value);
-    }
-  }
-  variables.set("ENVIRONMENT_API_KEY", key);
   const secrets = joinPath(context, directory, "secrets.json");
   try {
     await createPrivateFile(secrets, JSON.stringify(Object.fromEntries(variables)));
@@ -151,28 +139,47 @@ async function deploy(
   cli: ModalCli,
   script: string,
   generated: boolean,
+  begun: Begun,
 ): Promise<OnModal> {
-  const { context, flags, name, undo, signal } = run;
+  const { context, flags, name, records, id, undo, signal } = run;
   const given = generated ? name : flags.name ?? null;
   // What was there before is not ours to stop when the new version fails.
   const before = given === null ? "unknown" : await cli.state(given, signal);
-  const output = await cli.deploy(script, given, signal);
-  const externalId = output.deployedName ?? given ?? output.appId;
-  if (externalId === null) {
-    throw new SynthError("modal did not say how the app is called", {
-      code: "modal_no_name",
-      exitCode: EXIT.failed,
-      hint: "Give it a name with --name. It may run: see modal app list",
-    });
-  }
+  let externalId = given;
+  let mayRun = false;
   undo.defer(async () => {
-    if (before === "stopped") return await cli.stop(externalId, AbortSignal.timeout(60_000));
-    say(context, `note: ${externalId} stays on Modal, in its new version: modal app stop ends it`);
+    if (mayRun && externalId !== null && before === "stopped") {
+      await cli.stop(externalId, AbortSignal.timeout(UNDO_MS));
+    } else if (mayRun) {
+      const what = externalId ?? "the app";
+      say(context, `note: ${what} stays on Modal, in its new version: modal app stop ends it`);
+    }
+    await records.remove(id);
   });
-  if (output.urls.length > 1) {
-    say(context, `note: it has ${output.urls.length} addresses; ${output.url} is taken`);
+  // Only what is known by a name can be found by it.
+  if (given !== null) await beginRecord(run, { ...begun, external_id: given });
+  try {
+    const output = await cli.deploy(script, given, signal);
+    mayRun = true;
+    externalId = output.deployedName ?? given ?? output.appId;
+    if (externalId === null) throw noModalName();
+    if (given === null) await beginRecord(run, { ...begun, external_id: externalId });
+    if (output.urls.length > 1) {
+      say(context, `note: it has ${output.urls.length} addresses; ${output.url} is taken`);
+    }
+    return { url: output.url, externalId, pid: null, gone: null };
+  } catch (error) {
+    mayRun ||= !(error instanceof SynthError && NOTHING_BEGUN.has(error.code));
+    throw error;
   }
-  return { url: output.url, externalId, pid: null, gone: null };
+}
+
+function noModalName(): SynthError {
+  return new SynthError("modal did not say how the app is called", {
+    code: "modal_no_name",
+    exitCode: EXIT.failed,
+    hint: "Give it a name with --name. It may run: see modal app list",
+  });
 }
 
 /** `modal serve` goes on as long as its process: that stays in the background. */
@@ -182,8 +189,9 @@ async function serve(
   program: string,
   script: string,
   files: DeploymentFiles,
+  begun: Begun,
 ): Promise<OnModal> {
-  const { context, name, undo, signal } = run;
+  const { context, records, id, undo, signal } = run;
   const process = await startDetached({
     program,
     args: ["serve", script],
@@ -196,8 +204,10 @@ async function serve(
   undo.defer(async () => {
     await process.end({ clock: systemClock, graceMs: GRACE_MS });
     // Modal notices by itself when its client is silent; this is sooner.
-    if (appId !== null) await cli.stop(appId, AbortSignal.timeout(60_000));
+    if (appId !== null) await cli.stop(appId, AbortSignal.timeout(UNDO_MS));
+    await records.remove(id);
   });
+  await beginRecord(run, { ...begun, pid: process.pid, log_file: files.log });
   void process.exited.then(async ({ code }) => {
     const tail = await readLogTail(files.log, 2000).catch(() => "");
     gone.abort(
@@ -217,11 +227,12 @@ async function serve(
     text += piece;
     // A line that is not over may hold half an address.
     const output = readModalOutput(text.slice(0, text.lastIndexOf("\n") + 1));
+    if (appId === null && output.appId !== null) await nameRecord(run, output.appId);
     appId = output.appId;
     const [url] = output.urls;
     if (url === undefined) continue;
     process.unref();
-    return { url, externalId: appId ?? name, pid: process.pid, gone: gone.signal };
+    return { url, externalId: appId, pid: process.pid, gone: gone.signal };
   }
   signal.throwIfAborted();
   if (late.aborted) throw noModalUrl(text);

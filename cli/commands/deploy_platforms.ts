@@ -1,8 +1,9 @@
 /** The programs of the platforms that task apps are deployed to. @module */
-import { EXIT, SynthError } from "@synth/core";
-import { ModalCli, type Platforms, WranglerCli } from "@synth/task-app/deploy";
+import { createLogger, EXIT, type Logger, SynthError } from "@synth/core";
+import { ModalCli, type Platforms, type ProgramCommand, WranglerCli } from "@synth/task-app/deploy";
 import type { CliContext } from "../context.ts";
 import { findProgram } from "../launch/find_program.ts";
+import { say } from "../output/print.ts";
 import { absolute, type Paths } from "../state/paths.ts";
 
 /** Version of wrangler that is fetched by npx when there is none on the PATH. */
@@ -40,7 +41,7 @@ export function platformEnvironment(context: CliContext): Record<string, string>
 export async function wranglerOf(
   context: CliContext,
   paths: Paths,
-  print?: (text: string) => void,
+  print?: ProgramCommand["print"],
 ): Promise<WranglerCli> {
   const own = await findProgram(context, "wrangler");
   const npx = own ?? await findProgram(context, "npx");
@@ -65,7 +66,7 @@ export async function wranglerOf(
 export function platformsOf(
   context: CliContext,
   paths: Paths,
-  print?: (text: string) => void,
+  print?: ProgramCommand["print"],
 ): Platforms {
   return {
     modal: async ({ program }) =>
@@ -77,6 +78,11 @@ export function platformsOf(
       }),
     wrangler: () => wranglerOf(context, paths, print),
   };
+}
+
+/** Tells of records that were not readable: what they named may run. */
+export function recordsLog(context: CliContext): Logger {
+  return createLogger({ write: (line) => say(context, line), level: "warn" });
 }
 
 async function fileOrNull(path: string): Promise<string | null> {

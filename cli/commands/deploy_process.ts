@@ -9,6 +9,7 @@ import {
 import type { DetachedJob, FromChild } from "./serve_child.ts";
 import {
   denoArguments,
+  failureOf,
   fileUrl,
   RECORD_SEPARATOR,
   type ServeJob,
@@ -81,10 +82,7 @@ async function listening(
   for await (const message of messagesOf(logFile, mark, gone, signal)) {
     if (message.did === "load") appId = message.appId;
     if (message.did === "listen") return { port: message.port, appId };
-    if (message.did === "fail") {
-      const { code, message: text, hint, exitCode } = message;
-      throw new SynthError(text, { code, exitCode, ...(hint === null ? {} : { hint }) });
-    }
+    if (message.did === "fail") throw failureOf(message);
   }
   signal.throwIfAborted();
   throw gone.reason;

@@ -9,6 +9,8 @@ import { ensureHome } from "../state/home.ts";
 import { findPaths } from "../state/paths.ts";
 import type { Deployed, DeployFlags, DeployRun } from "./deploy_flags.ts";
 
+const WORKER_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
 /** Deploys a file; whatever fails, nothing is left of it. */
 export async function runDeploy(
   this: CliContext,
@@ -22,8 +24,8 @@ export async function runDeploy(
   const log = createLogger({ write: (line) => say(this, line), level: "warn" });
   const stop = new AbortController();
   const unlisten = onSignal(["SIGINT", "SIGTERM"], () => stop.abort(interrupted()));
+  const undo = new AsyncDisposableStack();
   try {
-    await using undo = new AsyncDisposableStack();
     const deployed = await deploy({
       context: this,
       flags,
@@ -40,9 +42,30 @@ export async function runDeploy(
     // From here on it is meant to stay.
     undo.move();
     if (deployed !== null) announce(this, flags, deployed);
+  } catch (error) {
+    await takeBack(this, undo);
+    throw error;
   } finally {
     unlisten();
   }
+}
+
+/** What cannot be taken back is told, and does not hide why it had to be. */
+async function takeBack(context: CliContext, undo: AsyncDisposableStack): Promise<void> {
+  try {
+    await undo.disposeAsync();
+  } catch (fault) {
+    for (const error of faultsOf(fault)) {
+      const text = error instanceof Error ? error.message : String(error);
+      say(context, `warning: not all that was begun is taken back: ${text}`);
+    }
+    say(context, `  ${context.name} deploy list shows what is left`);
+  }
+}
+
+function faultsOf(fault: unknown): unknown[] {
+  if (!(fault instanceof SuppressedError)) return [fault];
+  return [...faultsOf(fault.suppressed), ...faultsOf(fault.error)];
 }
 
 async function deploy(run: DeployRun): Promise<Deployed | null> {
@@ -80,7 +103,7 @@ function fileOf(flags: DeployFlags, file: string | undefined): string | null {
 
 /** What does not go together. */
 function refuse(flags: DeployFlags): void {
-  const { runtime, dryRun, modalMode, modalApp } = flags;
+  const { runtime, dryRun, modalMode, modalApp, tunnelMode } = flags;
   if (dryRun && (runtime === "local" || runtime === "tunnel")) {
     throw usage(
       `There is nothing to show for --runtime ${runtime}`,
@@ -92,6 +115,21 @@ function refuse(flags: DeployFlags): void {
   }
   if (runtime !== "modal" && modalApp !== undefined) {
     throw usage("--modal-app is for Modal", "Add --runtime modal");
+  }
+  if (runtime !== "tunnel" && flags.saveEnv !== undefined) {
+    throw usage("--save-env keeps the address of a tunnel", "Add --runtime tunnel");
+  }
+  if (flags.subdomain !== undefined && (runtime !== "tunnel" || tunnelMode !== "managed")) {
+    throw usage(
+      "A quick tunnel gets a random name: --subdomain is for managed ones",
+      "Add --runtime tunnel --tunnel-mode managed",
+    );
+  }
+  if (runtime === "worker" && flags.name !== undefined && !WORKER_NAME.test(flags.name)) {
+    throw usage(
+      `A Worker cannot be called ${flags.name}`,
+      "Cloudflare takes lower-case letters, digits and dashes: choose another --name",
+    );
   }
 }
 

@@ -3,10 +3,10 @@ import { EXIT } from "@synth/core";
 import { Deployments, type DeploymentState } from "@synth/task-app/deploy";
 import { findTaskAppKey } from "../client/task_app_key.ts";
 import type { CliContext } from "../context.ts";
-import { printJson } from "../output/print.ts";
+import { printJson, say } from "../output/print.ts";
 import { table } from "../output/table.ts";
 import { findPaths } from "../state/paths.ts";
-import { platformsOf } from "./deploy_platforms.ts";
+import { platformsOf, recordsLog } from "./deploy_platforms.ts";
 import { type DeploymentView, deploymentView } from "./deploy_view.ts";
 
 /** Flags of the command. */
@@ -33,13 +33,21 @@ export async function runDeployStatus(
   id: string,
 ): Promise<void> {
   const paths = findPaths(this, flags.home);
-  const deployments = new Deployments({ home: paths.home, platforms: platformsOf(this, paths) });
+  const deployments = new Deployments({
+    home: paths.home,
+    platforms: platformsOf(this, paths),
+    log: recordsLog(this),
+  });
   const apiKey = await findTaskAppKey(this, paths) ?? undefined;
   const status = await deployments.get(id, { apiKey, signal: new AbortController().signal });
   const view = deploymentView(status);
   if (flags.json) printJson(this, view);
   else this.process.stdout.write(table(rowsOf(view)));
   this.process.exitCode = EXIT_CODES[status.state];
+  if (status.state === "running" && status.health === "unauthorized") {
+    say(this, "It refuses this key, and its own is kept nowhere: set ENVIRONMENT_API_KEY to it");
+    this.process.exitCode = EXIT.auth;
+  }
 }
 
 function rowsOf(view: DeploymentView): [string, string][] {

@@ -5,7 +5,7 @@ import { Deployments } from "@synth/task-app/deploy";
 import type { CliContext } from "../context.ts";
 import { printJson, say } from "../output/print.ts";
 import { findPaths } from "../state/paths.ts";
-import { platformsOf } from "./deploy_platforms.ts";
+import { platformsOf, recordsLog } from "./deploy_platforms.ts";
 
 /** Flags of the command. */
 export interface DeployStopFlags {
@@ -31,6 +31,7 @@ export async function runDeployStop(
   const deployments = new Deployments({
     home: paths.home,
     platforms: platformsOf(this, paths, print),
+    log: recordsLog(this),
   });
   const stop = new AbortController();
   const unlisten = onSignal(["SIGINT", "SIGTERM"], () => stop.abort(interrupted()));

@@ -77,7 +77,8 @@ export async function serveChild(): Promise<void> {
     if (where instanceof Error && where.stack) console.error(where.stack);
     tell({
       did: "fail",
-      code: text("code") ?? code,
+      // Deno's and Node's own codes (EACCES, ERR_...) are none of ours.
+      code: /^[a-z][a-z0-9_]{0,63}$/.test(text("code") ?? "") ? text("code") : code,
       message: text("message") ?? String(error),
       hint: text("hint") ?? hint,
       exitCode: typeof exitCode === "number" ? exitCode : 1,

@@ -15,21 +15,38 @@ export interface JobFlags {
 
 const DEFAULT_PERMISSIONS = ["net", "env", "read"];
 
-/** The environment of the file, with the key that its callers send. @throws {SynthError} `environment_api_key_missing`, exit code 4 */
+/** What a file is run with. Secret. */
+export interface JobEnvironment {
+  /** The whole environment, with the key. */
+  readonly env: Record<string, string>;
+  /** What the app's callers send. */
+  readonly key: string;
+  /** What the `--env-file`s hold, whatever the environment says. */
+  readonly fromFiles: ReadonlyMap<string, string>;
+}
+
+/**
+ * The environment of the file, with the key that its callers send. Each file is read once, for it may be a pipe.
+ *
+ * @throws {SynthError} `environment_api_key_missing` (exit code 4), `env_value_invalid` (2), as `readEnvFile`
+ */
 export async function environmentOf(
   context: CliContext,
   flags: Pick<JobFlags, "envFile">,
   paths: Paths,
-): Promise<{ env: Record<string, string>; key: string }> {
+): Promise<JobEnvironment> {
   const env = new Map<string, string>();
   for (const [name, value] of Object.entries(context.env)) {
     if (value !== undefined) env.set(name, value);
   }
+  const fromFiles = new Map<string, string>();
   for (const path of flags.envFile ?? []) {
     for (const [name, value] of await readEnvFile(absolute(context, path))) {
-      if (!env.has(name)) env.set(name, value);
+      if (value.includes("\0")) throw invalidValue(name, path);
+      if (!fromFiles.has(name)) fromFiles.set(name, value);
     }
   }
+  for (const [name, value] of fromFiles) if (!env.has(name)) env.set(name, value);
   const found = await findEnvironmentKey({
     apiKey: undefined,
     generate: false,
@@ -42,7 +59,15 @@ export async function environmentOf(
   });
   const key = found.key ?? "";
   env.set("ENVIRONMENT_API_KEY", key);
-  return { env: Object.fromEntries(env), key };
+  return { env: Object.fromEntries(env), key, fromFiles };
+}
+
+function invalidValue(name: string, path: string): SynthError {
+  return new SynthError(`The value of ${name} in ${path} holds a NUL character`, {
+    code: "env_value_invalid",
+    exitCode: EXIT.usage,
+    hint: "No environment can hold it: remove it",
+  });
 }
 
 /** What is run for a file. @throws {SynthError} `task_app_file_not_found` (exit code 3), `deno_not_found` (127) */

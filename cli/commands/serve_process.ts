@@ -12,6 +12,11 @@ const STOP_MS = 10_000;
 /** Begins a message in what the child prints. */
 export const RECORD_SEPARATOR = "\x1e";
 
+/** Those of failures. */
+const EXIT_CODES: ReadonlySet<number> = new Set(
+  Object.values(EXIT).filter((code) => code !== EXIT.ok && code !== EXIT.interrupted),
+);
+
 /** Where a file's own toolkit is looked for. */
 export const TOOLKITS: readonly string[] = [
   "@synth/task-app/in-process",
@@ -122,8 +127,7 @@ export class ServeProcess {
       });
     }
     if (value.did === wanted) return value;
-    const { code, message: text, hint, exitCode } = value as Extract<FromChild, { did: "fail" }>;
-    throw new SynthError(text, { code, exitCode, ...(hint === null ? {} : { hint }) });
+    throw failureOf(value as Extract<FromChild, { did: "fail" }>);
   }
 
   async #send(message: ToChild): Promise<void> {
@@ -230,6 +234,16 @@ function shownUntil(text: string, mark: string): number {
   if (whole !== -1) return whole;
   const begun = text.lastIndexOf(RECORD_SEPARATOR);
   return begun !== -1 && mark.startsWith(text.slice(begun)) ? begun : text.length;
+}
+
+/** What a file has failed with. Its errors may be of any kind: an exit code that is none of ours says nothing. */
+export function failureOf(failed: Extract<FromChild, { did: "fail" }>): SynthError {
+  const { code, message, hint, exitCode } = failed;
+  return new SynthError(message, {
+    code,
+    exitCode: EXIT_CODES.has(exitCode) ? exitCode : EXIT.failed,
+    ...(hint === null ? {} : { hint }),
+  });
 }
 
 /** A path as a URL, whatever it holds. */

@@ -31,6 +31,8 @@ interface KeyState {
 const MAX_IDLE_KEYS = 10_000;
 /** Seconds after which a stream may have ended: nobody knows. */
 const STREAM_RETRY_S = 2;
+/** No waiting helps where the limit is 0. */
+const NEVER: RateHeaders = { "x-should-retry": "false" };
 
 /** Counts and refuses. */
 export class RateLimiter {
@@ -123,6 +125,12 @@ function headersOf(limit: number, window: MinuteWindow, now: number): Record<str
 }
 
 function tooManyRequests(limit: number, window: MinuteWindow, now: number): SynthError {
+  if (limit === 0) {
+    return refusal("This API key may send no requests", {
+      limit: "requests_per_minute",
+      value: limit,
+    }, NEVER);
+  }
   const seconds = Math.max(1, Math.ceil(window.untilAtMost(Math.max(0, limit - 1), now) / 1000));
   return refusal(
     `This API key may send ${limit} requests a minute: try again in ${seconds}s`,
@@ -132,6 +140,13 @@ function tooManyRequests(limit: number, window: MinuteWindow, now: number): Synt
 }
 
 function tooManyStreams(limit: number): SynthError {
+  if (limit === 0) {
+    return refusal(
+      "This API key may have no streams",
+      { limit: "max_streams", value: limit },
+      NEVER,
+    );
+  }
   return refusal(
     `This API key may have ${limit} streams at the same time: try again in ${STREAM_RETRY_S}s`,
     { limit: "max_streams", value: limit },
@@ -142,7 +157,7 @@ function tooManyStreams(limit: number): SynthError {
 function refusal(
   message: string,
   details: Record<string, string | number>,
-  headers: Record<string, string>,
+  headers: RateHeaders,
 ): SynthError {
   return new SynthError(message, {
     code: "rate_limited",

@@ -71,3 +71,15 @@ Deno.test("RateLimiter openStream never exceeds the limit and loses no slot", ()
     { numRuns: 200 },
   );
 });
+
+Deno.test("RateLimiter tells nobody to try again where the limit is 0", () => {
+  const { rates } = limiter({ requestsPerMinute: 0, maxStreams: 0 });
+  const key = principal("key_a");
+  for (const ask of [() => rates.admit(key), () => rates.openStream(key)]) {
+    const error = assertThrows(ask, SynthError) as SynthError;
+    assertEquals([error.code, error.status], ["rate_limited", 429]);
+    assertEquals(error.headers["retry-after"], undefined);
+    assertEquals(error.headers["x-should-retry"], "false");
+    assertEquals(error.message.includes("try again"), false, error.message);
+  }
+});

@@ -1,7 +1,7 @@
 /** Makes one module of a task app and all that it imports. @module */
 import { gzipSync } from "node:zlib";
 import { EXIT, redactText, SynthError } from "@synth/core";
-import { edgeEntry, type EdgeToolkit } from "./edge_files.ts";
+import { BUNDLE_MARK, edgeEntry, type EdgeToolkit } from "./edge_files.ts";
 import { type ProgramResult, runProgram } from "./run_program.ts";
 
 const WORDS_SHOWN = 3000;
@@ -19,7 +19,7 @@ export interface BundleOptions {
   readonly denoConfig: string | null;
   /** Specifiers of `@synth/task-app/edge`, best first, and `null` for none. */
   readonly toolkits: readonly EdgeToolkit[];
-  /** An existing directory for the entry. */
+  /** An existing directory for the entry, in which nobody else writes. */
   readonly directory: string;
   /** Path of the bundle. */
   readonly output: string;
@@ -57,7 +57,8 @@ export async function bundleEdge(options: BundleOptions): Promise<EdgeBundle> {
         "At the edge there are no files and processes: deploy it with --runtime local, tunnel or modal",
     });
   }
-  const code = await Deno.readFile(output);
+  const code = new TextEncoder().encode(`${BUNDLE_MARK}\n${await Deno.readTextFile(output)}`);
+  await Deno.writeFile(output, code);
   return {
     path: output,
     bytes: code.length,

@@ -1,5 +1,5 @@
 /** What became of deployments, and how they end. @module */
-import { type Clock, EXIT, SynthError, systemClock } from "@synth/core";
+import { type Clock, EXIT, type Logger, SynthError, systemClock } from "@synth/core";
 import { checkTaskAppHealth, type TaskAppStatus } from "../health.ts";
 import { endProcess } from "../processes/end_process.ts";
 import { boundLogFile } from "../processes/log_file.ts";
@@ -7,7 +7,7 @@ import { type ProcessProbe, systemProcesses } from "../records/process_identity.
 import { ServiceRecords } from "../records/service_records.ts";
 import type { DeploymentServiceRecord, ServiceRecord } from "../records/types.ts";
 import { TunnelStates, type TunnelStatus } from "../tunnels/tunnel_states.ts";
-import { removeDeploymentFiles } from "./deployment_files.ts";
+import { deploymentFiles, removeDeploymentFiles } from "./deployment_files.ts";
 import type { ModalCli } from "./modal_cli.ts";
 import type { WranglerCli } from "./wrangler_cli.ts";
 
@@ -16,7 +16,7 @@ const GRACE_MS = 10_000;
 const HEALTH_MS = 5_000;
 
 /**
- * How a deployment is. `starting`: its process runs and was not seen to answer; `running`; `unhealthy`: it runs, and `/health` says no or nothing;
+ * How a deployment is. `starting`: its process runs, or its upload has begun, and it was not seen to answer; `running`; `unhealthy`: it runs, and `/health` says no or nothing;
  * `tunnel_down`: the app runs, its tunnel does not; `ended`: its process is gone; `deployed`, `stopped`: what its platform says; `unknown`: nobody
  * can tell from here.
  */
@@ -53,6 +53,8 @@ export interface DeploymentsOptions {
   readonly platforms: Platforms;
   /** @default {systemClock} */
   readonly clock?: Clock;
+  /** Told of records that were not readable and were put aside. @default {nobody} */
+  readonly log?: Logger;
   /** @default {globalThis.fetch} */
   readonly fetch?: typeof globalThis.fetch;
   /** @default {this machine's} */
@@ -72,7 +74,8 @@ export class Deployments {
     this.#options = options;
     this.#clock = clock;
     this.#processes = processes;
-    this.#records = new ServiceRecords({ home, clock, processes });
+    const log = options.log === undefined ? {} : { log: options.log };
+    this.#records = new ServiceRecords({ home, clock, processes, ...log });
     const fetch = options.fetch ?? globalThis.fetch;
     this.#tunnels = new TunnelStates({ home, clock, processes, fetch });
   }
@@ -85,7 +88,7 @@ export class Deployments {
   }
 
   /**
-   * One of them, by its id or its name; what runs on this machine is asked for its health.
+   * One of them, by its id or its name; what runs on this machine is asked for its health. One that refuses the key runs: its own may be another.
    *
    * @throws {SynthError} `deployment_not_found` (exit code 3), `deployment_ambiguous` (2)
    */
@@ -98,7 +101,8 @@ export class Deployments {
     const { port, pid } = record;
     if (status.state !== "running" || port === null || pid === null) return status;
     const health = await this.#health(`http://127.0.0.1:${port}`, options.apiKey, options.signal);
-    return { ...status, health, state: isWell(health) ? "running" : "unhealthy" };
+    const runs = isWell(health) || health === "unauthorized";
+    return { ...status, health, state: runs ? "running" : "unhealthy" };
   }
 
   /** Its record alone. @throws as {@linkcode get} */
@@ -163,7 +167,8 @@ export class Deployments {
 
   async #endOnPlatform(record: DeploymentServiceRecord, signal: AbortSignal) {
     const { modal, wrangler } = this.#options.platforms;
-    const name = record.external_id ?? record.name;
+    // Never by the name that its user gave it: at the platform that may be another app's.
+    const name = record.external_id;
     if (record.target === "deno-deploy") {
       throw new SynthError("Deno Deploy has no command that stops an app", {
         code: "deployment_not_stoppable",
@@ -194,9 +199,12 @@ export class Deployments {
     const tunnels = tunnelsOf(record, all);
     const plain = { record, tunnels, health: null };
     if (record.pid !== null) {
-      if (record.log_file !== undefined) await boundLogFile(record.log_file).catch(() => {});
+      // Its own, whatever its record says: nothing else is cut.
+      const { log } = deploymentFiles(this.#options.home, record.id);
+      await boundLogFile(log).catch(() => {});
       return { ...plain, state: await this.#processState(record, tunnels) };
     }
+    if (record.phase !== undefined) return { ...plain, state: "starting" };
     if (record.target === "modal") return { ...plain, state: await this.#modal(record, signal) };
     const health = await this.#health(record.url, undefined, signal);
     if (isWell(health) || health === "unauthorized") return { ...plain, health, state: "deployed" };
@@ -216,7 +224,7 @@ export class Deployments {
   }
 
   async #modal(record: DeploymentServiceRecord, signal: AbortSignal): Promise<DeploymentState> {
-    const name = record.external_id ?? record.name;
+    const name = record.external_id;
     if (name === undefined) return "unknown";
     try {
       const state = await (await this.#options.platforms.modal(record)).state(name, signal);

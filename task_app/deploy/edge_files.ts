@@ -3,6 +3,9 @@
 /** Date of the Workers runtime that the bundle was tried with. */
 export const WORKER_COMPATIBILITY_DATE = "2026-04-01";
 
+/** The first line of a bundle: what begins with it may be written anew. */
+export const BUNDLE_MARK = "// Made by synth deploy: it is written anew with each deployment.";
+
 /** How the entry gets at the toolkit. */
 export type EdgeToolkit = string | null;
 

@@ -34,6 +34,7 @@ export {
   type Platforms,
 } from "./deployments.ts";
 export {
+  BUNDLE_MARK,
   denoDeployConfig,
   edgeEntry,
   type EdgeToolkit,

@@ -6,7 +6,7 @@ import {
   readModalOutput,
   readModalState,
 } from "./modal_output.ts";
-import { type ProgramResult, runProgram } from "./run_program.ts";
+import { type ProgramCommand, type ProgramResult, runProgram } from "./run_program.ts";
 
 const WORDS_SHOWN = 1500;
 /** Milliseconds for a question about the state of apps. */
@@ -19,7 +19,7 @@ export interface ModalCliOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   /** Told what the CLI prints. */
-  readonly print?: (text: string) => void;
+  readonly print?: ProgramCommand["print"];
 }
 
 /** What Modal says of an app: `unknown` when it could not be asked. */
@@ -81,12 +81,21 @@ export class ModalCli {
     }
   }
 
-  /** Prints the log of an app, until the signal when it is followed. @throws {SynthError} `modal_failed` */
-  async logs(nameOrId: string, follow: boolean, signal: AbortSignal): Promise<void> {
-    const result = await this.#run(
-      ["app", "logs", ...(follow ? ["--follow"] : []), nameOrId],
-      signal,
-    );
+  /**
+   * Prints the last entries of an app's log, or, followed, what comes until the signal.
+   *
+   * @param which.lines at least 1 @default {what the CLI thinks best}
+   * @throws {SynthError} `modal_failed`
+   */
+  async logs(
+    nameOrId: string,
+    { follow, lines }: { readonly follow: boolean; readonly lines?: number | undefined },
+    signal: AbortSignal,
+  ): Promise<void> {
+    // The CLI takes one or the other.
+    const tail = lines === undefined ? [] : ["--tail", String(lines)];
+    const which = follow ? ["--follow"] : tail;
+    const result = await this.#run(["app", "logs", ...which, nameOrId], signal);
     if (result.code !== 0) throw failed(["app", "logs"], result);
   }
 

@@ -16,8 +16,10 @@ export interface ProgramCommand {
   readonly stdin?: string;
   /** Ends it: SIGINT, which lets it undo what it has begun, then SIGKILL. */
   readonly signal: AbortSignal;
+  /** Milliseconds between the two. @default {10_000} */
+  readonly graceMs?: number;
   /** Told what it prints, both streams, as it comes. */
-  readonly print?: (text: string) => void;
+  readonly print?: (text: string, stream: "stdout" | "stderr") => void;
 }
 
 /** What a program has left. */
@@ -29,22 +31,27 @@ export interface ProgramResult {
 
 const GRACE_MS = 10_000;
 
-/** Runs a program. @throws {SynthError} `program_not_runnable`, exit code 127; the signal's reason once the program has ended */
+/** Runs a program. What it has started and left running is not waited for once it was killed. @throws {SynthError} `program_not_runnable`, exit code 127; the signal's reason once the program has ended */
 export async function runProgram(command: ProgramCommand): Promise<ProgramResult> {
   const { signal, print, stdin } = command;
   signal.throwIfAborted();
   const child = spawn(command);
+  const cut = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const onAbort = () => {
     kill(child, Deno.build.os === "windows" ? "SIGKILL" : "SIGINT");
-    timer = setTimeout(() => kill(child, "SIGKILL"), GRACE_MS);
+    timer = setTimeout(() => {
+      kill(child, "SIGKILL");
+      // What it has started may hold its output open: nobody waits for that.
+      cut.abort(signal.reason);
+    }, command.graceMs ?? GRACE_MS);
   };
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     const [{ code }, stdout, stderr] = await Promise.all([
       child.status,
-      collect(child.stdout, print),
-      collect(child.stderr, print),
+      collect(child.stdout, cut.signal, (text) => print?.(text, "stdout")),
+      collect(child.stderr, cut.signal, (text) => print?.(text, "stderr")),
       stdin === undefined ? null : feed(child, stdin),
     ]);
     signal.throwIfAborted();
@@ -86,11 +93,13 @@ async function feed(child: Deno.ChildProcess, text: string): Promise<void> {
 
 async function collect(
   stream: ReadableStream<Uint8Array>,
-  print: ((text: string) => void) | undefined,
+  cut: AbortSignal,
+  print: (text: string) => void,
 ): Promise<string> {
   let text = "";
-  for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
-    print?.(piece);
+  const pieces = stream.pipeThrough(new TextDecoderStream(), { signal: cut });
+  for await (const piece of pieces) {
+    print(piece);
     text = (text + piece).slice(-KEPT);
   }
   return text;

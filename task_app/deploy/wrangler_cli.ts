@@ -1,6 +1,6 @@
 /** Drives `wrangler`. @module */
 import { EXIT, redactText, SynthError } from "@synth/core";
-import { type ProgramResult, runProgram } from "./run_program.ts";
+import { type ProgramCommand, type ProgramResult, runProgram } from "./run_program.ts";
 
 const WORDS_SHOWN = 1500;
 const WORKER_URL =
@@ -16,7 +16,7 @@ export interface WranglerOptions {
   /** A directory without configuration of its own. */
   readonly cwd: string;
   /** Told what it prints. */
-  readonly print?: (text: string) => void;
+  readonly print?: ProgramCommand["print"];
 }
 
 /** Cloudflare's program for Workers. */
@@ -51,8 +51,8 @@ export class WranglerCli {
   async delete(name: string, signal: AbortSignal): Promise<void> {
     const result = await this.#run(["delete", "--name", name, "--force"], signal);
     const text = `${result.stdout}\n${result.stderr}`;
-    // 10007 is Cloudflare's code for a Worker that does not exist.
-    if (result.code !== 0 && !/\b10007\b|does not exist/.test(text)) {
+    // Cloudflare's two codes for a Worker that does not exist. Words would fit an account, too.
+    if (result.code !== 0 && !/\bcode: (?:10007|10090)\b/.test(text)) {
       throw failed(["delete"], result);
     }
   }

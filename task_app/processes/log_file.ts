@@ -41,10 +41,14 @@ export async function boundLogFile(
   return true;
 }
 
-/** The end of a log, from the start of a line on; empty when there is none. */
-export async function readLogTail(path: string, maxBytes: number = TAIL_BYTES): Promise<string> {
+/** The end of a log, from the start of a line on; empty when there is none. @param upTo byte at which it is taken to end @default {its size} */
+export async function readLogTail(
+  path: string,
+  maxBytes: number = TAIL_BYTES,
+  upTo: number = Number.POSITIVE_INFINITY,
+): Promise<string> {
   try {
-    const bytes = await tailBytes(path, maxBytes + 1);
+    const bytes = await tailBytes(path, maxBytes + 1, upTo);
     const text = new TextDecoder().decode(bytes);
     if (bytes.length <= maxBytes) return text;
     return text.slice(text.indexOf("\n") + 1);
@@ -103,9 +107,13 @@ async function openToRead(path: string): Promise<Deno.FsFile | null> {
   }
 }
 
-async function tailBytes(path: string, maxBytes: number): Promise<Uint8Array> {
+async function tailBytes(
+  path: string,
+  maxBytes: number,
+  upTo: number = Number.POSITIVE_INFINITY,
+): Promise<Uint8Array> {
   using file = await Deno.open(path, { read: true });
-  const { size } = await file.stat();
+  const size = Math.min((await file.stat()).size, upTo);
   const length = Math.min(size, maxBytes);
   await file.seek(size - length, Deno.SeekMode.Start);
   const bytes = new Uint8Array(length);
