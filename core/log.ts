@@ -12,6 +12,7 @@
  * @module
  */
 import { type Clock, systemClock } from "./clock.ts";
+import type { Json } from "./errors.ts";
 import { isSecretName, REDACTED, redactJson, redactText, type SecretSet } from "./redact.ts";
 
 /** How grave a record is. */
@@ -48,13 +49,12 @@ const RANK: Readonly<Record<LogLevel, number>> = { debug: 10, info: 20, warn: 30
 /** The longest text in a record, in UTF-16 code units. It is cut after it was redacted: half a key has no shape. */
 const MAX_TEXT = 16_384;
 const RESERVED = new Set(["time", "level", "msg"]);
-const HIDDEN = JSON.stringify(REDACTED);
-/** A text that is JSON as it stands, between quotes. */
-const NO_ESCAPE = /^[\w ./:@+-]*$/;
+
+type Members = { [name: string]: Json };
 
 /** Makes a logger. */
 export function createLogger(options: LoggerOptions): Logger {
-  return new JsonLogger(options, new Map());
+  return new JsonLogger(options, {});
 }
 
 /** A logger that writes nothing. */
@@ -70,10 +70,10 @@ export const silentLogger: Logger = {
 class JsonLogger implements Logger {
   readonly #options: LoggerOptions;
   readonly #least: number;
-  /** Members of this logger's parents and its own, as JSON, by name. */
-  readonly #own: ReadonlyMap<string, string>;
+  /** Members of this logger's parents and its own, already redacted. */
+  readonly #own: Members;
 
-  constructor(options: LoggerOptions, own: ReadonlyMap<string, string>) {
+  constructor(options: LoggerOptions, own: Members) {
     this.#options = options;
     this.#least = RANK[options.level ?? "info"];
     this.#own = own;
@@ -96,7 +96,9 @@ class JsonLogger implements Logger {
   }
 
   child(fields: LogFields): Logger {
-    return new JsonLogger(this.#options, this.#with(fields));
+    const own = { ...this.#own };
+    this.#add(own, fields);
+    return new JsonLogger(this.#options, own);
   }
 
   enabled(level: LogLevel): boolean {
@@ -107,39 +109,36 @@ class JsonLogger implements Logger {
     if (RANK[level] < this.#least) return;
     try {
       const time = new Date((this.#options.clock ?? systemClock).now()).toISOString();
-      let line = `{"time":"${time}","level":"${level}","msg":${this.#text(String(message))}`;
-      const members = fields === undefined ? this.#own : this.#with(fields);
-      for (const [name, json] of members) line += `,${name}:${json}`;
-      this.#options.write(line + "}");
+      const record: Members = { time, level, msg: this.#clean(String(message)), ...this.#own };
+      if (fields !== undefined) this.#add(record, fields);
+      this.#options.write(JSON.stringify(record).replace(/[\u0085\u2028\u2029]/g, escapeUnit));
     } catch {
       // A log that is full or closed must not take the request with it.
     }
   }
 
-  /** What a record has beside `time`, `level` and `msg`. A member takes the place of its parent's. */
-  #with(fields: LogFields): ReadonlyMap<string, string> {
-    const members = new Map(this.#own);
+  /** Redacts fields into a record. A member takes the place of its parent's. */
+  #add(record: Members, fields: LogFields): void {
     try {
-      for (const [key, value] of Object.entries(asMembers(fields))) {
+      const members = asMembers(fields);
+      for (const key of Object.keys(members)) {
+        const value = members[key];
         if (value === undefined || typeof value === "function" || RESERVED.has(key)) continue;
         const secret = isSecretName(key) && value !== null && typeof value !== "boolean";
-        members.set(this.#text(key), secret ? HIDDEN : this.#json(value));
+        const name = this.#clean(key);
+        const shown = secret ? REDACTED : this.#value(value);
+        if (name === "__proto__") defineMember(record, name, shown);
+        else record[name] = shown;
       }
-      return members;
     } catch {
-      return new Map([...this.#own, [`"fields"`, `"[not readable]"`]]);
+      record["fields"] = "[not readable]";
     }
   }
 
-  #json(value: unknown): string {
-    if (typeof value === "string") return this.#text(value);
-    if (typeof value === "number" && Number.isFinite(value)) return String(value);
-    return oneLine(JSON.stringify(redactJson(value, (text) => this.#clean(text))));
-  }
-
-  #text(text: string): string {
-    const clean = this.#clean(text);
-    return NO_ESCAPE.test(clean) ? `"${clean}"` : oneLine(JSON.stringify(clean));
+  #value(value: unknown): Json {
+    if (typeof value === "string") return this.#clean(value);
+    if (typeof value === "number" && Number.isFinite(value)) return value;
+    return redactJson(value, (text) => this.#clean(text));
   }
 
   #clean(text: string): string {
@@ -156,9 +155,9 @@ function asMembers(fields: LogFields): LogFields {
   return plain ? fields : { ...redactJson(fields) as LogFields };
 }
 
-/** Line ends to some readers of logs, though not in JSON. */
-function oneLine(json: string): string {
-  return json.replace(/[\u0085\u2028\u2029]/g, escapeUnit);
+/** Assigned, this name would change what the record is. */
+function defineMember(record: Members, name: string, value: Json): void {
+  Object.defineProperty(record, name, { value, enumerable: true, configurable: true });
 }
 
 function escapeUnit(unit: string): string {

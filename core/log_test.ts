@@ -2,7 +2,7 @@ import { assert, assertEquals, assertFalse, assertLess } from "@std/assert";
 import fc from "fast-check";
 import { FakeClock } from "./clock.ts";
 import { type Json, SynthError } from "./errors.ts";
-import { createLogger, type LoggerOptions, silentLogger } from "./log.ts";
+import { createLogger, type LogFields, type LoggerOptions, silentLogger } from "./log.ts";
 import { REDACTED, SecretSet } from "./redact.ts";
 
 function capture(options: Partial<LoggerOptions> = {}) {
@@ -73,6 +73,19 @@ Deno.test("createLogger keeps any text on one line", () => {
     }),
     { numRuns: 500 },
   );
+});
+
+Deno.test("createLogger shows members of any name, and errors and maps given as fields", () => {
+  const { log, lines, records } = capture();
+  log.info("m", JSON.parse('{"__proto__":"p","constructor":"c","toString":1}'));
+  assertEquals(
+    lines[0]?.slice(lines[0].indexOf('"msg"')),
+    '"msg":"m","__proto__":"p","constructor":"c","toString":1}',
+  );
+  log.warn("e", new SynthError("why", { code: "inner" }) as unknown as LogFields);
+  log.warn("map", new Map([["api_key", "x"], ["n", "1"]]) as unknown as LogFields);
+  assertEquals(records()[1]?.["code"], "inner");
+  assertEquals([records()[2]?.["api_key"], records()[2]?.["n"]], [REDACTED, "1"]);
 });
 
 Deno.test("createLogger never throws", () => {

@@ -1,18 +1,15 @@
 import type { Clock } from "@synth/core";
 
 /** Waits for a promise, but not for ever. Whether it settled in time; rejects when it does. Leaves no timer behind. */
-export async function within(
-  clock: Clock,
-  ms: number,
-  promise: Promise<unknown>,
-): Promise<boolean> {
-  let stop = (): void => {};
-  const late = new Promise<boolean>((resolve) => {
-    stop = clock.after(ms, () => resolve(false));
+export function within(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const stop = clock.after(ms, () => resolve(false));
+    promise.then(() => {
+      stop();
+      resolve(true);
+    }, (error: unknown) => {
+      stop();
+      reject(error);
+    });
   });
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    stop();
-  }
 }

@@ -31,7 +31,7 @@ export interface GatewayReport {
   readonly figures: readonly GatewayFigure[];
   /** Requests over which {@linkcode GatewayReport.memory} was taken. */
   readonly memoryRequests: number;
-  /** Resident memory of synth after each tenth of them. */
+  /** Resident memory of synth after each twentieth of them. */
   readonly memory: readonly number[];
   /** What 200 idle streams add. */
   readonly idleStreams: { readonly passThrough: number; readonly synth: number };
@@ -86,13 +86,13 @@ export async function benchGateway(
     }
     const list = scenarios(quick ? QUICK : FULL).filter((one) => one.name.includes(only));
     const figures = await runRounds(list, floor, synth, portkey, rounds);
-    const memoryRequests = quick ? 5000 : 20_000;
+    const memoryRequests = quick ? 5000 : 100_000;
     return {
       rounds,
       pinned,
       figures,
       memoryRequests,
-      memory: await memoryOver(synth, memoryRequests, 10),
+      memory: await memoryOver(synth, memoryRequests, 20),
       idleStreams: {
         passThrough: await memoryOfIdleStreams(floor, 200),
         synth: await memoryOfIdleStreams(synth, 200),

@@ -1,7 +1,6 @@
 /** Reads a request's body: counted while it arrives, inflated under the same cap, within a time. @module */
 import { type Clock, SynthError } from "@synth/core";
 import { type ByteReader, openByteReader } from "@synth/core/sse";
-import { within } from "../within.ts";
 
 /** Limits of {@linkcode readBody}. */
 export interface BodyLimits {
@@ -70,18 +69,9 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
  * does not come in time, the answer goes out all the same; the reading ends when the client does.
  */
 async function declared(request: Request, limits: BodyLimits): Promise<Uint8Array> {
-  const reading = request.bytes();
-  let bytes: Uint8Array | null = null;
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(limits.signal.reason);
-  limits.signal.addEventListener("abort", onAbort, { once: true });
+  let bytes: Uint8Array;
   try {
-    const inTime = await within(
-      limits.clock,
-      limits.timeoutMs,
-      Promise.race([reading.then((all) => void (bytes = all)), aborted.promise]),
-    );
-    if (!inTime) throw tooSlow(limits);
+    bytes = await inTime(request.bytes(), limits);
   } catch (error) {
     if (error instanceof SynthError) throw error;
     throw new SynthError("The body ended before it was complete", {
@@ -89,12 +79,36 @@ async function declared(request: Request, limits: BodyLimits): Promise<Uint8Arra
       status: 400,
       cause: error,
     });
-  } finally {
-    limits.signal.removeEventListener("abort", onAbort);
   }
-  const all = bytes ?? new Uint8Array(0);
-  if (all.length > limits.maxBytes) throw tooLarge(limits);
-  return all;
+  if (bytes.length > limits.maxBytes) throw tooLarge(limits);
+  return bytes;
+}
+
+/** One promise for all that can end the reading: every request passes here. */
+function inTime<T>(reading: Promise<T>, limits: BodyLimits): Promise<T> {
+  const { clock, signal, timeoutMs } = limits;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      end();
+      reject(signal.reason);
+    };
+    const stopTimer = clock.after(timeoutMs, () => {
+      end();
+      reject(tooSlow(limits));
+    });
+    const end = (): void => {
+      stopTimer();
+      signal.removeEventListener("abort", onAbort);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    reading.then((value) => {
+      end();
+      resolve(value);
+    }, (error: unknown) => {
+      end();
+      reject(error);
+    });
+  });
 }
 
 async function collect(reader: ByteReader, limits: BodyLimits): Promise<Uint8Array> {

@@ -22,6 +22,18 @@ export async function firstServing<T>(
   attempt: (model: ResolvedModel, last: boolean) => Promise<T | FailedAttempt<T>>,
 ): Promise<T> {
   const models = context.snapshot.models.withFallbacks(model);
+  if (models.length > 1) return await firstOf(models, context, model, attempt);
+  const result = await attempt(model, true);
+  context.fields["model"] = model.name.slice(0, 256);
+  return isFailed(result) ? result.answer() : result;
+}
+
+async function firstOf<T>(
+  models: readonly ResolvedModel[],
+  context: RequestContext,
+  model: ResolvedModel,
+  attempt: (model: ResolvedModel, last: boolean) => Promise<T | FailedAttempt<T>>,
+): Promise<T> {
   let failed: FailedAttempt<T> | null = null;
   for (const [i, candidate] of models.entries()) {
     if (i > 0) context.fields["fallbacks"] = i;
@@ -33,7 +45,7 @@ export async function firstServing<T>(
     context.fields["model"] = model.name.slice(0, 256);
     if (result === null) continue;
     if (!isFailed(result)) {
-      if (models.length > 1) name(result, candidate, context);
+      name(result, candidate, context);
       return result;
     }
     failed = result;

@@ -81,6 +81,7 @@ export class ModelTable {
 
   /** The model and its fallbacks, in the order in which they are tried. Fallbacks of fallbacks are not. */
   withFallbacks(model: ResolvedModel): ResolvedModel[] {
+    if (model.config.fallback.length === 0) return [model];
     const models = new Map([[model.key, model]]);
     for (const name of model.config.fallback) {
       const other = this.find(name);
