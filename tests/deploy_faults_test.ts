@@ -1,5 +1,8 @@
 /** `synth deploy` on this machine with what strangers give it. @module */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { systemClock } from "@synth/core";
+import { lockFile } from "../task_app/records/file_lock.ts";
+import { isRunning } from "../task_app/tunnels/testing/tunnel_room.ts";
 import { DeployRoom, ECHO_APP } from "./support/deploy_room.ts";
 
 Deno.test("a value that no environment holds is refused without showing it", async () => {
@@ -68,6 +71,23 @@ Deno.test("synth deploy logs --follow shows what a deployment prints while it st
   assertEquals(lines.includes("printed by the file"), true);
 });
 
+Deno.test("a command that is killed before it has recorded its process leaves none", async () => {
+  await using room = await DeployRoom.make();
+  const clock = systemClock;
+  // Held, so that the record cannot be written.
+  const lock = await lockFile(`${room.home}/services.json.lock`, { clock, deadlineMs: 1000 });
+  await using process = room.start(["app.ts", "--port", "0"]);
+  const pid = await processOf(room);
+  process.child.kill("SIGKILL");
+  await process.result;
+  while (isRunning(pid));
+  lock[Symbol.dispose]();
+  assertEquals(await room.records.list(), []);
+  for await (const { name } of Deno.readDir(`${room.home}/deployments`)) {
+    assertEquals(await Deno.readTextFile(`${room.home}/deployments/${name}/app.log`), "");
+  }
+});
+
 Deno.test("synth deploy refuses flags that its runtime would not heed", async () => {
   await using room = await DeployRoom.make();
   const cases = [
@@ -105,3 +125,13 @@ Deno.test("a record shows and cuts no file but the deployment's own log", async 
   assertStringIncludes(logs.stdout, "printed by the file");
   await room.json<unknown>(["stop", app.id]);
 });
+
+/** The process that serves a file of the room, recorded or not. */
+async function processOf(room: DeployRoom): Promise<number> {
+  for (;;) {
+    const ps = await new Deno.Command("ps", { args: ["-A", "-o", "pid=,args="] }).output();
+    const lines = new TextDecoder().decode(ps.stdout).split("\n");
+    const found = lines.find((line) => line.includes(`${room.home}/serve-`));
+    if (found !== undefined) return Number.parseInt(found);
+  }
+}

@@ -119,9 +119,13 @@ Deno.test("synth deploy that is interrupted undoes what it has begun", async () 
 });
 
 Deno.test("a deployment whose command was killed is starting for whoever asks, and can be stopped", async () => {
-  await using room = await DeployRoom.make("await new Promise(() => setInterval(() => {}, 1e6));");
+  await using room = await DeployRoom.make(
+    "console.log('begun'); await new Promise(() => setInterval(() => {}, 1e6));",
+  );
   await using process = room.start(["app.ts", "--port", "0"]);
   const pid = await startedPid(room);
+  const log = (await room.records.list())[0]?.log_file ?? "";
+  while (!(await Deno.readTextFile(log)).includes("begun"));
   process.child.kill("SIGKILL");
   await process.result;
   assert(isRunning(pid));

@@ -56,6 +56,8 @@ export async function deployHere(run: DeployRun, runtime: "local" | "tunnel"): P
     task_app_path: job.file,
     log_file: files.log,
   });
+  // From here on it can be found and ended, whatever becomes of us.
+  app.process.release();
   const { port, appId } = await announcedBy(run, app);
   const localUrl = `http://127.0.0.1:${port}`;
   const alive = AbortSignal.any([signal, app.gone]);

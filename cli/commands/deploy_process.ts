@@ -4,6 +4,7 @@ import {
   type DetachedProcess,
   followLog,
   readLogTail,
+  RELEASE,
   startDetached,
 } from "@synth/task-app/processes";
 import type { DetachedJob, FromChild } from "./serve_child.ts";
@@ -34,20 +35,27 @@ export interface StartedApp {
   tail(): Promise<string>;
 }
 
-/** Starts a file. What it prints goes to the log, and so does what it tells us, behind a mark. @throws {SynthError} `program_not_runnable`, exit code 127 */
+/** Starts a file, which loads once the process is released. What it prints goes to the log, and so does what it tells us, behind a mark. @throws {SynthError} `program_not_runnable`, exit code 127 */
 export async function startApp(
   job: ServeJob,
   on: { readonly host: string; readonly port: number; readonly tries: number },
   logFile: string,
 ): Promise<StartedApp> {
   const mark = RECORD_SEPARATOR + newId("");
-  const told: DetachedJob = { file: fileUrl(job.file), toolkits: TOOLKITS, mark, ...on };
+  const told: DetachedJob = {
+    file: fileUrl(job.file),
+    toolkits: TOOLKITS,
+    mark,
+    release: RELEASE,
+    ...on,
+  };
   const process = await startDetached({
     program: job.deno,
     args: [...denoArguments(job), JSON.stringify(told)],
     env: job.env,
     cwd: job.cwd,
     logFile,
+    gated: true,
   });
   const gone = new AbortController();
   void process.exited.then(({ code, signal }) => {

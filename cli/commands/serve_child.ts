@@ -30,6 +30,8 @@ export interface DetachedJob {
   readonly host: string;
   readonly port: number;
   readonly tries: number;
+  /** What it has to read from its standard input before it loads anything; absent: nothing. */
+  readonly release?: string;
 }
 
 /** Sent by the child. */
@@ -172,6 +174,11 @@ export async function serveChild(): Promise<void> {
   if (argument !== undefined) {
     const job: DetachedJob = JSON.parse(argument);
     Deno.addSignalListener("SIGTERM", () => void stop());
+    if (job.release !== undefined) {
+      const said = await new Response(Deno.stdin.readable).text();
+      // Who started us has ended before anybody could know of us.
+      if (said !== job.release) Deno.exit(1);
+    }
     await obey({ do: "load", file: job.file, toolkits: job.toolkits, mark: job.mark });
     if (source !== null) await obey({ do: "listen", patienceMs: 0, ...job });
     if (server === null) Deno.exit(1);

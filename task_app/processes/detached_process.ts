@@ -17,7 +17,12 @@ export interface DetachedCommand {
   readonly cwd?: string;
   /** Takes what the program prints, both streams, at its end; made (0600) when it is missing. */
   readonly logFile: string;
+  /** Its standard input stays open, and empty, until {@linkcode DetachedProcess.release}: a program that waits for its end begins nothing that nobody knows of. @default {false} */
+  readonly gated?: boolean;
 }
+
+/** What a gated program reads when it is released. When we end before, it reads nothing. */
+export const RELEASE = "go";
 
 /** How a process ended. */
 export interface ProcessExit {
@@ -40,6 +45,8 @@ export interface DetachedProcess {
   readonly exited: Promise<ProcessExit>;
   /** Sends SIGTERM, then SIGKILL to its whole group. Resolves when it has ended. @throws {SynthError} `process_not_ended` */
   end(options: EndOptions): Promise<ProcessExit>;
+  /** Lets a gated program go on. */
+  release(): void;
   /** Lets us exit while it runs. */
   unref(): void;
 }
@@ -62,15 +69,23 @@ async function startWith(command: DetachedCommand, fd: number): Promise<Detached
   const child = spawn(command.program, [...command.args], {
     detached: true,
     windowsHide: true,
-    stdio: ["ignore", fd, fd],
+    stdio: [command.gated === true ? "pipe" : "ignore", fd, fd],
     env: { ...command.env },
     ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
   });
   const exited = new Promise<ProcessExit>((resolve) => {
     child.on("exit", (code, signal) => resolve({ code, signal }));
   });
+  // It may have ended before it was released.
+  child.stdin?.on("error", () => {});
   const pid = await started(child, command.program);
-  return { pid, exited, end: (options) => end(child, pid, exited, options), unref: unrefOf(child) };
+  return {
+    pid,
+    exited,
+    end: (options) => end(child, pid, exited, options),
+    release: () => void child.stdin?.end(RELEASE),
+    unref: unrefOf(child),
+  };
 }
 
 function unrefOf(child: ChildProcess): () => void {

@@ -18,6 +18,7 @@ export {
   type DetachedProcess,
   type EndOptions,
   type ProcessExit,
+  RELEASE,
   startDetached,
 } from "./detached_process.ts";
 export { endProcess, type EndProcessOptions } from "./end_process.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SynthError, systemClock } from "@synth/core";
 import { systemProcesses } from "../records/process_identity.ts";
-import { startDetached } from "./detached_process.ts";
+import { RELEASE, startDetached } from "./detached_process.ts";
 import { endProcess } from "./end_process.ts";
 import { boundLogFile, createLogFile, followLog, readLogTail } from "./log_file.ts";
 
@@ -114,4 +114,24 @@ Deno.test("followLog gives what comes, also after a cut, and ends with its write
   const goesOn = () => steps.length > 0;
   for await (const piece of followLog(path, { clock, signal, from: 4, goesOn })) text += piece;
   assertEquals(text, "new\ncut\n");
+});
+
+Deno.test("startDetached holds a gated program until it is released", async () => {
+  await using dir = await directory();
+  const logFile = `${dir.path}/log`;
+  const args = ["-c", 'read -r word; echo "it read $word"'];
+  const child = await startDetached({ program: "/bin/sh", args, env: {}, logFile, gated: true });
+  assertEquals(await Deno.readTextFile(logFile), "");
+  child.release();
+  await child.exited;
+  assertEquals(await Deno.readTextFile(logFile), `it read ${RELEASE}\n`);
+  const gone = await startDetached({
+    program: "/bin/true",
+    args: [],
+    env: {},
+    logFile,
+    gated: true,
+  });
+  await gone.exited;
+  gone.release();
 });
