@@ -38,6 +38,18 @@ Deno.test("worker serves what the gateway serves", async (t) => {
     assertEquals((await response.json()).store, "ok");
   });
 
+  await t.step("HEAD has no body, and no length that GET has not", async () => {
+    for (const path of ["/health", "/v1/models/mock-text", "/v1/responses/resp_1"]) {
+      const [got, head] = await Promise.all(["GET", "HEAD"].map(async (method) => {
+        const response = await worker.ask(0, method, path);
+        return { response, body: await response.text() };
+      }));
+      assertEquals([head!.response.status, head!.body], [got!.response.status, ""], path);
+      const length = head!.response.headers.get("content-length");
+      assert(length === null || length === String(got!.body.length), `${path}: ${length}`);
+    }
+  });
+
   await t.step("a whole answer and its headers", async () => {
     const response = await worker.ask(0, "POST", "/v1/responses", {
       model: "mock-text",
