@@ -276,6 +276,28 @@ Deno.test("modal serve whose command was killed while it built can be found and 
   assertEquals([await room.left(), isRunning(pid ?? 0)], [[], false]);
 });
 
+Deno.test("the file of secrets goes with the deployment when the command was killed while Modal read it", async () => {
+  await using one = await ModalRoom.make();
+  const { room } = one;
+  const reading = `${one.state}/reading`;
+  const modal = `${room.machine.path}/bin/modal`;
+  await Deno.writeTextFile(modal, `#!/bin/sh\necho $$ > '${reading}'\nexec sleep 1000\n`, {
+    mode: 0o755,
+  });
+  await using process = room.start(ARGS);
+  const started = async () => Number(await Deno.readTextFile(reading).catch(() => ""));
+  while (await started() === 0);
+  process.child.kill("SIGKILL");
+  Deno.kill(await started(), "SIGKILL");
+  await process.result;
+  const [view] = await room.json<{ id: string; state: string }[]>(["list"]);
+  assertEquals(view?.state, "starting");
+  const secrets = `${room.home}/deployments/${view?.id}/secrets.json`;
+  assertEquals(((await Deno.stat(secrets)).mode ?? 0) & 0o777, 0o600);
+  await room.json<unknown>(["stop", "app"]);
+  assertEquals(await room.left(), []);
+});
+
 Deno.test("--env-file may be a pipe, a new version is the same deployment, and its logs are JSON when they are to be", async () => {
   await using one = await ModalRoom.make();
   const { room } = one;

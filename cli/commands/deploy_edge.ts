@@ -263,7 +263,7 @@ export function denoDeployUrl(text: string): string | null {
   return DENO_URL.exec(text.slice(production))?.[0].toLowerCase() ?? null;
 }
 
-/** Deno Deploy has no command that takes a secret from elsewhere than its arguments: the app may still wait for its key. */
+/** Nothing of ours sets the key on Deno Deploy: the app may still wait for it. */
 async function answers(
   run: DeployRun,
   runtime: EdgeRuntime,
@@ -277,7 +277,11 @@ async function answers(
   } catch (error) {
     if (runtime === "worker" || !(error instanceof SynthError) || signal.aborted) throw error;
     say(context, `warning: ${error.message}`);
-    say(context, "  Set ENVIRONMENT_API_KEY in the app's settings at console.deno.com");
+    say(
+      context,
+      "  Set ENVIRONMENT_API_KEY, and what else the app reads, at console.deno.com, or by",
+    );
+    say(context, `  deno deploy env load FILE --app ${run.name}`);
     return false;
   }
 }

@@ -6,12 +6,18 @@ import {
   makeDeploymentFiles,
   ModalCli,
   modalEnvironment,
+  type ModalState,
   noModalUrl,
   readModalOutput,
   removeDeploymentFiles,
 } from "@synth/task-app/deploy";
 import { waitForHealth } from "@synth/task-app/in-process";
-import { followLog, readLogTail, startDetached } from "@synth/task-app/processes";
+import {
+  type DetachedProcess,
+  followLog,
+  readLogTail,
+  startDetached,
+} from "@synth/task-app/processes";
 import { printJson, say } from "../output/print.ts";
 import { absolute, joinPath } from "../state/paths.ts";
 import type { Deployed, DeployRun } from "./deploy_flags.ts";
@@ -58,13 +64,14 @@ export async function deployToModal(run: DeployRun): Promise<Deployed | null> {
     cwd: own === null ? files.directory : context.cwd,
     print: (text) => context.process.stderr.write(text),
   });
-  const script = own ?? await generate(run, cli, files, new Map([...fromFiles, [KEY, key]]));
   const begun: Begun = {
     target: "modal",
     mode: flags.modalMode,
     program,
     ...(run.file === null ? {} : { task_app_path: absolute(context, run.file) }),
   };
+  const variables = new Map([...fromFiles, [KEY, key]]);
+  const script = own ?? await generate(run, cli, files, variables, begun);
   const app = flags.modalMode === "serve"
     ? await serve(run, cli, program, script, files, begun)
     : await deploy(run, cli, script, own === null, begun);
@@ -119,18 +126,24 @@ async function generate(
   cli: ModalCli,
   { directory }: DeploymentFiles,
   variables: ReadonlyMap<string, string>,
+  begun: Begun,
 ): Promise<string> {
-  const { context, signal } = run;
+  const { context, records, id, signal } = run;
   const { script } = await modalFiles(run);
+  // When we are killed, its stop removes the file of secrets.
+  await beginRecord(run, begun);
   const secrets = joinPath(context, directory, "secrets.json");
+  const path = joinPath(context, directory, "app.py");
   try {
+    await createPrivateFile(path, script);
     await createPrivateFile(secrets, JSON.stringify(Object.fromEntries(variables)));
     await cli.createSecret(secretName(run), secrets, signal);
+  } catch (error) {
+    await records.remove(id);
+    throw error;
   } finally {
     await Deno.remove(secrets).catch(() => {});
   }
-  const path = joinPath(context, directory, "app.py");
-  await createPrivateFile(path, script);
   return path;
 }
 
@@ -143,8 +156,7 @@ async function deploy(
 ): Promise<OnModal> {
   const { context, flags, name, records, id, undo, signal } = run;
   const given = generated ? name : flags.name ?? null;
-  // What was there before is not ours to stop when the new version fails.
-  const before = given === null ? "unknown" : await cli.state(given, signal);
+  let before: ModalState = "unknown";
   let externalId = given;
   let mayRun = false;
   undo.defer(async () => {
@@ -156,6 +168,8 @@ async function deploy(
     }
     await records.remove(id);
   });
+  // What was there before is not ours to stop when the new version fails.
+  if (given !== null) before = await cli.state(given, signal);
   // Only what is known by a name can be found by it.
   if (given !== null) await beginRecord(run, { ...begun, external_id: given });
   try {
@@ -192,7 +206,15 @@ async function serve(
   begun: Begun,
 ): Promise<OnModal> {
   const { context, records, id, undo, signal } = run;
-  const process = await startDetached({
+  let process: DetachedProcess | null = null;
+  let appId: string | null = null;
+  undo.defer(async () => {
+    await process?.end({ clock: systemClock, graceMs: GRACE_MS });
+    // Modal notices by itself when its client is silent; this is sooner.
+    if (appId !== null) await cli.stop(appId, AbortSignal.timeout(UNDO_MS));
+    await records.remove(id);
+  });
+  process = await startDetached({
     program,
     args: ["serve", script],
     env: modalEnvironment(platformEnvironment(context)),
@@ -200,13 +222,6 @@ async function serve(
     logFile: files.log,
   });
   const gone = new AbortController();
-  let appId: string | null = null;
-  undo.defer(async () => {
-    await process.end({ clock: systemClock, graceMs: GRACE_MS });
-    // Modal notices by itself when its client is silent; this is sooner.
-    if (appId !== null) await cli.stop(appId, AbortSignal.timeout(UNDO_MS));
-    await records.remove(id);
-  });
   await beginRecord(run, { ...begun, pid: process.pid, log_file: files.log });
   void process.exited.then(async ({ code }) => {
     const tail = await readLogTail(files.log, 2000).catch(() => "");
