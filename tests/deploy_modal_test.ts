@@ -209,6 +209,20 @@ Deno.test("synth deploy --runtime modal --dry-run shows a script that compiles, 
   assertEquals([await one.calls(), await one.room.left()], [[], []]);
 });
 
+Deno.test("what is secret in a project is not copied to Modal", async () => {
+  await using one = await ModalRoom.make();
+  const { room } = one;
+  await room.write("variables [1].txt", "A=1\n");
+  const args = ["--env-file", "variables [1].txt", "--home", `${room.path}/state`];
+  const { code, stdout, stderr } = await room.deploy([...ARGS, "--dry-run", ...args]);
+  assertEquals(code, 0, stderr);
+  const ignored = /"\/project", copy=True, ignore=(\[.*?\])\)/.exec(stdout)?.[1] ?? "[]";
+  const patterns: string[] = JSON.parse(ignored);
+  for (const pattern of ["**/.env", "**/*.env", "variables \\[1\\].txt", "state"]) {
+    assert(patterns.includes(pattern), ignored);
+  }
+});
+
 Deno.test("synth deploy --runtime modal wants a modal, and sane settings", async () => {
   await using room = await DeployRoom.make();
   const none = await room.deploy(ARGS);

@@ -40,8 +40,22 @@ export async function modalFiles(run: DeployRun): Promise<{ readonly script: str
     job: JSON.stringify(job),
     permissions: (flags.allow ?? DEFAULT_PERMISSIONS).map((name) => `--allow-${name}`),
     denoVersion: Deno.version.deno,
+    private: await privateBelow(run, project),
   });
   return { script };
+}
+
+/** What must not be copied into the image, whatever it is called: the files of variables, and our own directory. */
+async function privateBelow({ context, flags, paths }: DeployRun, project: string) {
+  const given = (flags.envFile ?? []).map((path) => absolute(context, path));
+  const found: string[] = [];
+  for (const path of [...given, paths.home]) {
+    // By its own name, and by the one that a link stands for.
+    for (const name of new Set([path, await Deno.realPath(path).catch(() => path)])) {
+      if (isBelow(project, name)) found.push(below(project, name));
+    }
+  }
+  return found;
 }
 
 /** Name of the secret at Modal that holds the app's variables. */
