@@ -290,6 +290,22 @@ Deno.test("modal serve whose command was killed while it built can be found and 
   assertEquals([await room.left(), isRunning(pid ?? 0)], [[], false]);
 });
 
+Deno.test("modal serve that is interrupted while it builds leaves nothing", async () => {
+  await using one = await ModalRoom.make();
+  const { room } = one;
+  await Deno.writeTextFile(`${room.machine.path}/bin/modal`, "#!/bin/sh\nexec sleep 1000\n", {
+    mode: 0o755,
+  });
+  await room.write("mine.py", "");
+  const serving = ["--runtime", "modal", "--modal-app", "mine.py", "--modal-mode", "serve"];
+  await using process = room.start([...serving, "--json"]);
+  while ((await room.records.list()).length === 0);
+  const pid = (await room.records.list())[0]?.pid ?? 0;
+  process.child.kill("SIGINT");
+  const { code, stdout } = await process.result;
+  assertEquals([code, stdout, isRunning(pid), await room.left()], [130, "", false, []]);
+});
+
 Deno.test("the file of secrets goes with the deployment when the command was killed while Modal read it", async () => {
   await using one = await ModalRoom.make();
   const { room } = one;
