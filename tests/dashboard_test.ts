@@ -568,6 +568,23 @@ Deno.test("dashboard feed that is asked for with HEAD is over at once", async ()
   assertEquals(world.gateway.active, 0);
 });
 
+Deno.test("dashboard feed keeps little for a browser that takes nothing", async () => {
+  await using world = await openWorld();
+  const { key } = await world.key("acme");
+  const session = await openSession(world, key);
+  const browser = world.browser();
+  await browser.signIn(key);
+  const feed = await browser.get("/dashboard/events");
+  for (let i = 0; i < 12; i++) {
+    await world.call(key, `POST /api/v1/sessions/${session}/usage`, { tokens: 1 });
+    for (let tick = 0; tick < 30; tick++) await world.clock.tick(100);
+  }
+  const all = feed.text();
+  await world.gateway.drain(60_000);
+  const sections = (await all).split("event: sections").length - 1;
+  assert(sections > 0 && sections <= 3, `${sections} events waited`);
+});
+
 Deno.test("dashboards of an org share their reads, and only so many are open", async () => {
   await using world = await openWorld();
   const { key } = await world.key("acme");

@@ -77,7 +77,7 @@ class Feed {
 
   async #tick(): Promise<void> {
     // What the browser has not taken is not added to.
-    if ((this.#controller?.desiredSize ?? 0) > -8) await this.#update();
+    if ((this.#controller?.desiredSize ?? 0) > -2) await this.#update();
     if (this.#over) return;
     if (this.#context.clock.monotonic() >= this.#until) return this.#end();
     this.#stopTimer = this.#context.clock.after(this.#everyMs, () => void this.#tick());

@@ -31,7 +31,7 @@ export function OverviewView(
         {today !== undefined && spend !== null && (
           <>
             <Figure
-              name="Cost today"
+              name="Cost today (UTC)"
               value={roundedCost(today.cost)}
               note={today.events === 1 ? "1 event" : `${countText(today.events)} events`}
             />
