@@ -29,6 +29,9 @@ Deno.test("outputTerms() wants what was asked for, up to the model's ceiling and
       [500, 8192, 500, 16],
       [9000, 8192, 8192, 16],
       [100_000, null, 32_768, 16],
+      [null, 200_000, 32_768, 16],
+      [100_000, 200_000, 32_768, 16],
+      [999_999_999, 200_000, 32_768, 16],
       [5, null, 5, 5],
     ] as const
   ) {

@@ -2,16 +2,23 @@
 import { type Clock, SynthError } from "@synth/core";
 import type {
   Grant,
+  LeaseRef,
   ReserveInput,
   SessionLedger,
+  Settled,
   SettleInput,
 } from "../../gateway/sessions/ledger/ledger.ts";
+import type { LimitState } from "../../gateway/sessions/limits.ts";
 import type { Random } from "./random.ts";
 
 /** What the gateway was granted and what it settled, by lease. */
 export interface ChaosBooks {
   readonly grants: Map<string, Grant>;
   readonly settled: Map<string, SettleInput>;
+  /** How often the gateway tried to end a lease, and whether it asked to charge what is held: that is tried once. */
+  readonly ends: Map<string, { attempts: number; charges: boolean }>;
+  /** Answers in which a limit holds and has charged more than it may. */
+  readonly broken: string[];
   /** Verbs that are under way. */
   pending: number;
   /** Faults that were met. */
@@ -32,7 +39,14 @@ export function chaosLedger(
   clock: Clock,
   share: number,
 ): { readonly ledger: SessionLedger; readonly books: ChaosBooks } {
-  const books: ChaosBooks = { grants: new Map(), settled: new Map(), pending: 0, faults: 0 };
+  const books: ChaosBooks = {
+    grants: new Map(),
+    settled: new Map(),
+    ends: new Map(),
+    broken: [],
+    pending: 0,
+    faults: 0,
+  };
 
   async function run(name: string, call: () => Promise<unknown>): Promise<unknown> {
     books.pending++;
@@ -64,6 +78,7 @@ export function chaosLedger(
       if (name === "close") return () => Promise.resolve();
       if (typeof name !== "string" || !VERBS.has(name)) return member.bind(target);
       return async (...given: unknown[]) => {
+        noteEnd(books, name, given[0]);
         const result = await run(name, async () => await member.apply(target, given));
         if (name === "reserve" && (result as Grant).granted) {
           books.grants.set((given[0] as ReserveInput).leaseId, result as Grant);
@@ -72,11 +87,33 @@ export function chaosLedger(
           const input = given[0] as SettleInput;
           books.settled.set(input.lease.leaseId, input);
         }
+        if (name === "reserve" || name === "settle") {
+          books.broken.push(...beyond((result as Partial<Settled>).limits ?? []));
+        }
         return result;
       };
     },
   });
   return { ledger, books };
+}
+
+function noteEnd(books: ChaosBooks, verb: string, given: unknown): void {
+  if (verb !== "settle" && verb !== "release") return;
+  const settle = verb === "settle" ? given as SettleInput : null;
+  const { leaseId } = settle === null ? given as LeaseRef : settle.lease;
+  const end = books.ends.get(leaseId) ?? { attempts: 0, charges: false };
+  books.ends.set(leaseId, {
+    attempts: end.attempts + 1,
+    charges: end.charges || settle?.actual === "held",
+  });
+}
+
+/** Limits that break law 1. */
+export function beyond(limits: readonly LimitState[]): string[] {
+  return limits.filter(({ kind, value, charged, held }) =>
+    kind === "hard" && charged + held > value
+  )
+    .map(({ metric, value, charged, held }) => `law 1: ${metric} ${charged} + ${held} > ${value}`);
 }
 
 function unavailable(verb: string): SynthError {

@@ -268,6 +268,16 @@ export const CHAOS: Readonly<Record<string, Make>> = {
       : honest(asked),
 };
 
+/** Failures behind which a model may have worked: each of them must be in the books. */
+export const MAYBE_BILLED: ReadonlySet<string> = new Set([
+  "500",
+  "502 page",
+  "redirect",
+  "cut before",
+  "reset before",
+  "stall before",
+]);
+
 const NAMES = Object.keys(CHAOS);
 
 /** One of them for this request; one in three is honest. */

@@ -15,8 +15,8 @@ import { type RawReply, type RawServer, serveRaw } from "../support/raw_http.ts"
 import { isRecord, type Rec } from "../support/response_shape.ts";
 import { ImpatientClock, TEST_KEY } from "../support/test_gateway.ts";
 import { chaosRequest, type Seen } from "./chaos_client.ts";
-import { type ChaosBooks, chaosLedger } from "./chaos_ledger.ts";
-import { type ChaosReply, chaosReply } from "./chaos_replies.ts";
+import { beyond, type ChaosBooks, chaosLedger } from "./chaos_ledger.ts";
+import { type ChaosReply, chaosReply, MAYBE_BILLED } from "./chaos_replies.ts";
 import { type Random, seeded } from "./random.ts";
 
 /** What to do. */
@@ -78,6 +78,8 @@ const TICK_MS = 250;
 const TICK_REAL_MS = 5;
 /** Longer than any lease lives here. */
 const LEASES_END_MS = 10 * 60_000;
+/** How often a settlement is tried. */
+const SETTLE_ATTEMPTS = 4;
 /** Milliseconds of real time after which a round counts as stuck. */
 const STUCK_MS = 60_000;
 
@@ -235,12 +237,14 @@ async function playRound(stage: Stage): Promise<void> {
     );
     return;
   }
+  for (const problem of stage.books.broken.splice(0)) report.problems.push(`in flight: ${problem}`);
   await checkRound(stage, sessions, asked, shared);
   report.upstreamCalls = stage.upstream.calls;
   report.storeFaults = stage.books.faults;
   stage.upstream.given.clear();
   stage.books.grants.clear();
   stage.books.settled.clear();
+  stage.books.ends.clear();
 }
 
 /** Looks at the limits while the requests run: law 1 holds always, not only at the end. */
@@ -248,7 +252,8 @@ function watchLaws(stage: Stage, sessions: ReadonlySet<string>): () => Promise<v
   let going = true;
   const done = (async () => {
     while (going) {
-      for (const id of [...sessions].slice(-5)) {
+      // The shared one, which is the oldest, and the newest.
+      for (const id of [...sessions].filter((_, i, all) => i === 0 || i >= all.length - 5)) {
         checkLimits(stage, id, (await stage.real.getSession(ORG, id))?.limits ?? []);
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -261,11 +266,7 @@ function watchLaws(stage: Stage, sessions: ReadonlySet<string>): () => Promise<v
 }
 
 function checkLimits(stage: Stage, where: string, limits: readonly LimitState[]): void {
-  for (const { metric, value, charged, held } of limits) {
-    if (charged + held > value) {
-      stage.report.problems.push(`${where}: law 1: ${metric} ${charged} + ${held} > ${value}`);
-    }
-  }
+  for (const problem of beyond(limits)) stage.report.problems.push(`${where}: ${problem}`);
 }
 
 /** Whether nothing is under way any more. */
@@ -340,7 +341,10 @@ async function checkSession(stage: Stage, id: string): Promise<UsageEvent[]> {
   for (const event of events) {
     report.events++;
     report.tokens += event.amounts.tokens;
-    if (event.expired) report.expired++;
+    if (event.expired) {
+      report.expired++;
+      noteExpired(stage, id, event.id);
+    }
     const grant = books.grants.get(event.id);
     if (grant === undefined) {
       // Its reserve's answer was lost, and so was every attempt to give it back.
@@ -353,6 +357,16 @@ async function checkSession(stage: Stage, id: string): Promise<UsageEvent[]> {
     }
   }
   return events;
+}
+
+/** A lease may expire when its grant was not heard, or when the store failed each time that somebody tried to end it. */
+function noteExpired({ books, report }: Stage, session: string, lease: string): void {
+  if (!books.grants.has(lease)) return;
+  const end = books.ends.get(lease);
+  if (end === undefined) report.problems.push(`${session}: ${lease} expired, ended by nobody`);
+  else if (!end.charges && end.attempts < SETTLE_ATTEMPTS) {
+    report.problems.push(`${session}: ${lease} expired, given up after ${end.attempts} attempts`);
+  }
 }
 
 /** What the client and the upstream saw of a request is in the journal. */
@@ -384,6 +398,10 @@ function checkBooked(
   // A session of its own: one line for each attempt at most, and one at least when the model answered.
   if (events.length > given.length + (expired ? 1 : 0)) {
     report.problems.push(`${where}: ${given.length} calls, ${events.length} lines in the journal`);
+  }
+  const worked = given.filter((reply) => MAYBE_BILLED.has(reply.name)).length;
+  if (events.length < worked) {
+    report.problems.push(`${where}: ${worked} may have cost, ${events.length} are in the journal`);
   }
   if (seen.status === 200 && events.length === 0 && last !== undefined && isAnswer(last)) {
     report.problems.push(`${where}: nothing was booked`);

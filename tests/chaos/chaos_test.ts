@@ -1,6 +1,12 @@
 /** The short version of `deno task chaos`: fixed seeds, a few hundred requests. */
 import { assert, assertEquals } from "@std/assert";
-import type { SessionLedger, SettleInput } from "../../gateway/sessions/ledger/ledger.ts";
+import type {
+  Grant,
+  SessionLedger,
+  Settled,
+  SettleInput,
+} from "../../gateway/sessions/ledger/ledger.ts";
+import { NOTHING } from "../../gateway/sessions/limits.ts";
 import { runChaos } from "./chaos_run.ts";
 import { seeded } from "./random.ts";
 
@@ -15,6 +21,7 @@ for (const seed of [1, 2, 3]) {
     });
     assertEquals(report.problems, []);
     assertEquals(report.requests, 120);
+    if (seed === 1) assertEquals(report.expired, 0, "the store was there all the time");
     // It was a bad day.
     assert(report.upstreamCalls > 60, String(report.upstreamCalls));
     assert(report.gone > 5, String(report.gone));
@@ -38,6 +45,31 @@ function bent(
   });
 }
 
+/** Another answer than the store gave. */
+function answering(
+  ledger: SessionLedger,
+  verb: "reserve" | "settle",
+  answer: (call: () => Promise<unknown>, input: unknown) => Promise<unknown>,
+): SessionLedger {
+  return new Proxy(ledger, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== "function") return member;
+      if (name !== verb) return member.bind(target);
+      return (...given: unknown[]) => answer(() => member.apply(target, given), given[0]);
+    },
+  });
+}
+
+const NEVER_SETTLED: Settled = {
+  state: "settled",
+  already: false,
+  late: false,
+  actual: NOTHING,
+  overrun: NOTHING,
+  limits: [],
+};
+
 const TAMPERED: Record<string, [RegExp, (ledger: SessionLedger) => SessionLedger]> = {
   "a token too many": [
     /are not booked/,
@@ -47,6 +79,26 @@ const TAMPERED: Record<string, [RegExp, (ledger: SessionLedger) => SessionLedger
           ...input,
           actual: { ...input.actual, tokens: input.actual.tokens + 1n },
         }),
+  ],
+  "one settlement that is taken and lost": [
+    /given up after 1 attempts/,
+    (ledger) => {
+      let lost = 0;
+      return answering(ledger, "settle", (call, input) => {
+        const counted = (input as SettleInput).actual !== "held";
+        return counted && lost++ === 0 ? Promise.resolve(NEVER_SETTLED) : call();
+      });
+    },
+  ],
+  "a grant beyond its limit": [
+    /in flight: law 1/,
+    (ledger) =>
+      answering(ledger, "reserve", async (call) => {
+        const outcome = await call() as Grant;
+        if (!outcome.granted) return outcome;
+        const limits = outcome.limits.map((one) => ({ ...one, held: one.value + 1n }));
+        return { ...outcome, limits };
+      }),
   ],
   "another lease": [
     /never granted/,

@@ -6,10 +6,13 @@ import { type Lease, metered } from "../../gateway/sessions/lease.ts";
 export class RecordingAdmission implements Admission {
   readonly book: string[] = [];
   readonly #grant: number | null;
+  readonly #choices: number;
   #n = 0;
 
-  constructor(grant: number | null = null) {
+  /** @param choices how often the grant may come */
+  constructor(grant: number | null = null, choices = 1) {
     this.#grant = grant;
+    this.#choices = choices;
   }
 
   admit(): Promise<Admitted> {
@@ -44,6 +47,6 @@ export class RecordingAdmission implements Admission {
   #next(how: string): Lease {
     const id = `lease${++this.#n}`;
     this.book.push(`${how} ${id}`);
-    return metered(id, this.#grant);
+    return metered(id, this.#grant, this.#choices);
   }
 }

@@ -4,7 +4,16 @@ import type { Json } from "@synth/core";
 import { checkEvents } from "../../../tests/support/response_invariants.ts";
 import type { TurnPlan } from "../plan.ts";
 import { describeItem } from "../testing/lines.ts";
-import { call, calls, delta, finish, makeMachine, makePlan, runTurn } from "../testing/turn.ts";
+import {
+  args,
+  call,
+  calls,
+  delta,
+  finish,
+  makeMachine,
+  makePlan,
+  runTurn,
+} from "../testing/turn.ts";
 import { CollectingSink } from "./sink.ts";
 
 function items(chunks: Json[], changes: Partial<TurnPlan> = {}): string[] {
@@ -188,4 +197,41 @@ Deno.test("ResponseMachine takes text after a choice of an old completion, and o
     ]),
     ['msg_1 completed [output_text "ab"]'],
   );
+});
+
+Deno.test("ResponseMachine joins a character whose halves come apart, and replaces one that stays alone", () => {
+  const halves = ["\ud83d", "\ude42"];
+  const places: [string, (text: string) => Json][] = [
+    ["output_text", (text) => delta({ content: text })],
+    ["refusal", (text) => delta({ refusal: text })],
+    ["reasoning_text", (text) => delta({ reasoning_content: text })],
+  ];
+  for (const [type, say] of places) {
+    const of = (...pieces: string[]): string[] => {
+      const turn = runTurn(makePlan(["f"]), [...pieces.map(say), finish("stop")]);
+      assertEquals(checkEvents(turn.events), []);
+      for (const event of turn.events) {
+        assert(!/\\ud[89a-f]/i.test(JSON.stringify(event)), JSON.stringify(event));
+      }
+      const deltas = turn.events.filter((event) => "delta" in event);
+      return deltas.map((event) => "delta" in event ? String(event.delta) : "");
+    };
+    assertEquals(of("a" + halves[0], halves[1] + "b"), ["a", "\u{1f642}b"], type);
+    assertEquals(of("a" + halves[0], "b"), ["a", "\ufffdb"], type);
+    assertEquals(of("a" + halves[0]), ["a", "\ufffd"], type);
+    assertEquals(of(halves[1] + "b"), ["\ufffdb"], type);
+  }
+});
+
+Deno.test("ResponseMachine joins a character of a call's arguments whose halves come apart", () => {
+  const chunks = [
+    calls(call(0, "call_1", "f", '{"a":"\ud83d')),
+    args(0, '\ude42"}'),
+    finish("tool_calls"),
+  ];
+  const { events, response } = runTurn(makePlan(["f"]), chunks);
+  assertEquals(checkEvents(events), []);
+  const [item] = response.output;
+  assert(item?.type === "function_call");
+  assertEquals(item.arguments, '{"a":"\u{1f642}"}');
 });

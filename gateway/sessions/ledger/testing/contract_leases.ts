@@ -128,6 +128,11 @@ export function leaseContract(test: RegisterTest): void {
     subject.setTime(NOON + 60_000);
     await ledger.expireLeases(org);
     await subject.forgetLeases(org, [first, second].map(({ lease }) => lease.leaseId));
+    for (const { lease } of [first, second]) {
+      const theirs = usageOf({ ...lease, keyId: "other" });
+      const error = await assertRejects(() => ledger.settle(theirs), SynthError);
+      assertEquals(error.code, "lease_mismatch");
+    }
     const again = await ledger.settle({ ...usage(first, 999, 999), ifUnknown: "refuse" });
     assertEquals([again.already, again.actual, again.overrun], [true, done.actual, done.overrun]);
     assertEquals((await ledger.release(first.lease)).state, "settled");

@@ -114,6 +114,71 @@ export function limitContract(test: RegisterTest): void {
     },
   );
 
+  test("ignores a limit from the moment that it expires", async (ledger, org, subject) => {
+    const brief = limit("tokens", 10, { expiresAt: NOON + 5000 });
+    const whole = { org, kind: "org" as const, id: org };
+    await ledger.addLimit(whole, brief);
+    const { id } = (await opened(ledger, org)).session;
+    const fresh = { kind: "auto" as const, open: spec([{ ...brief, id: "own" }]) };
+    const mine = { user: "somebody", keyId: "theirs" };
+    subject.setTime(NOON + 4999);
+    for (const session of [id, { kind: "none" as const }, fresh]) {
+      assertEquals(refused(await ledger.reserve(ask(org, session, mine))).reason, "exceeded");
+    }
+    subject.setTime(NOON + 5000);
+    for (const session of [id, { kind: "none" as const }, fresh]) {
+      const grant = granted(await ledger.reserve(ask(org, session, mine)));
+      // What it counts still is what was used, though it decides no more.
+      const { overrun } = await ledger.settle(usage(grant, 300, 900));
+      assertEquals(overrun.tokens, 0n);
+    }
+    assertEquals((await ledger.scope(whole))?.used.tokens, 900n);
+  });
+
+  test(
+    "holds nothing of a limit that a request asks nothing of, however overrun it is",
+    async (ledger, org) => {
+      const { id } = (await opened(ledger, org, spec([limit("tokens", 300), limit("cost", 900)])))
+        .session;
+      const grant = granted(await ledger.reserve(ask(org, id)));
+      await ledger.settle(usage(grant, 1300, 5000));
+      const job = { outputWanted: 0, outputMin: 0, inputBound: 0, apiCalls: 0n, gpuTime: 30_000n };
+      const lease = granted(await ledger.reserve(ask(org, id, { ...job, rates: FREE })));
+      assertEquals(lease.held, amounts({ gpu_time: 30_000n }));
+      assertEquals(lease.limits.map(({ held }) => held), [0n, 0n]);
+      await ledger.settle({ ...usageOf(lease.lease), actual: "held" });
+      const { limits } = (await ledger.getSession(org, id))!;
+      assertEquals(limits.map(({ charged, overrun }) => [charged, overrun]), [
+        [300n, 1000n],
+        [900n, 4100n],
+      ]);
+    },
+  );
+
+  test(
+    "gives back what an expired lease was charged too much where the window counted it",
+    async (ledger, org, subject) => {
+      const windowed = spec([limit("tokens", 1000, { windowMs: 60_000 })]);
+      const { id } = (await opened(ledger, org, windowed)).session;
+      const charged = async () => (await ledger.getSession(org, id))?.limits[0]?.charged;
+      const first = granted(await ledger.reserve(ask(org, id, { ttlMs: 1000 })));
+      subject.setTime(NOON + 1000);
+      assertEquals(await ledger.expireLeases(org), { expired: 1 });
+      subject.setTime(NOON + 31_000);
+      await ledger.settle(usage(granted(await ledger.reserve(ask(org, id))), 200, 0));
+      assertEquals(await charged(), 500n);
+      await ledger.settle(usage(first, 100, 0));
+      assertEquals(await charged(), 300n);
+      // The bucket of the expiry leaves with all that was ever in it, and nothing of the later one.
+      subject.setTime(NOON + 1000 + 61_000);
+      granted(await ledger.reserve(ask(org, id, { leaseId: "now", outputWanted: 16 })));
+      assertEquals(await charged(), 200n);
+      subject.setTime(NOON + 31_000 + 61_000);
+      await ledger.release({ org, leaseId: "now", keyId: "k", sessionId: id });
+      assertEquals(await charged(), 0n);
+    },
+  );
+
   test("adds and raises limits once, and counts what came before", async (ledger, org) => {
     const { id } = (await opened(ledger, org)).session;
     const ref = { org, kind: "session" as const, id };
