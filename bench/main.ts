@@ -76,7 +76,11 @@ async function printTrips(trips: readonly StoreTrips[]): Promise<void> {
 }
 
 async function main(args: string[]): Promise<number> {
-  const flags = parseArgs(args, { boolean: ["quick", "force", "check", "no-peers"] });
+  const flags = parseArgs(args, {
+    boolean: ["quick", "force", "check", "peers"],
+    negatable: ["peers"],
+    default: { peers: true },
+  });
   const quick = flags.quick === true;
   const wanted: readonly string[] = flags._.length === 0 ? PARTS : flags._.map(String);
   const unknown = wanted.filter((name) => !PARTS.some((part) => part === name));
@@ -94,7 +98,7 @@ async function main(args: string[]): Promise<number> {
   }
   const gates: Gate[] = [];
   if (wanted.includes("gateway")) {
-    const report = await benchGateway({ quick, peers: flags["no-peers"] !== true });
+    const report = await benchGateway({ quick, peers: flags["peers"] !== false });
     await printGateway(report);
     gates.push(...gatesOf(report));
   }

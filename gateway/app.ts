@@ -8,6 +8,7 @@ import { dashboardEvents } from "./dashboard/events.ts";
 import { signIn, signOut } from "./dashboard/sign_in.ts";
 import { health } from "./http/health.ts";
 import { reload } from "./http/reload.ts";
+import { requestUrl } from "./http/request_url.ts";
 import {
   addKeyLimit,
   addOrgLimit,
@@ -213,7 +214,7 @@ export function createFetch(run: Runner): (
     if (route !== undefined) return run(route, request, {}, info);
     // Hono would take the body of the answer away, and with it the length that the runtime tells of it.
     return head
-      ? app.fetch(new Request(request.url), { ...info, head: request })
+      ? app.fetch(new Request(requestUrl(request)), { ...info, head: request })
       : app.fetch(request, info);
   };
 }

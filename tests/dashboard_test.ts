@@ -519,13 +519,17 @@ Deno.test("dashboard shows limits, overrun and status without a script", async (
     limits: [{ limit_type: "hard", metric_type: "tokens", limit_value: 1000 }],
   });
   await world.call(key, `POST /api/v1/sessions/${over}/usage`, { tokens: 1500 });
+  await openSession(world, key, {
+    limits: [{ limit_type: "hard", metric_type: "cost_usd", limit_value: "0" }],
+  });
   const page = await world.browser().signIn(key);
   assertStringIncludes(page, 'aria-valuetext="$1.00 used of $2.50"');
+  assertMatch(page, /aria-valuenow="100"[^>]*aria-valuetext="\$0\.00 used of \$0\.00"/);
   assertStringIncludes(page, 'aria-valuetext="1 h used, 3 h held of 10 h"');
   assertStringIncludes(page, 'aria-valuenow="40"');
   assertStringIncludes(page, "1,500 used of 1,000, 500 of it beyond what was held");
   assertStringIncludes(page, "Limit reached");
-  assertStringIncludes(page, "<caption>2 open</caption>");
+  assertStringIncludes(page, "<caption>3 open</caption>");
   assertMatch(page, /<th scope="row"[^>]*><bdi class="name">2026-11-22<\/bdi>/);
   const noscript = /<noscript>.*?<\/noscript>/s.exec(page)?.[0] ?? "";
   assertStringIncludes(noscript, '<a href="/dashboard">');

@@ -18,7 +18,9 @@ Deno.test("synth deploy --runtime worker uploads one module, gives its key over 
     headers: { "x-api-key": DEPLOY_KEY },
   });
   assertEquals((await answer.json()).service.task.id, "echo");
+  const config = `${room.home}/deployments/${app.id}/wrangler.jsonc`;
   for (const call of await cloudflare.calls()) {
+    assertStringIncludes(call, `"--config","${config}"`);
     assertEquals(call.includes(DEPLOY_KEY), false);
     assertStringIncludes(call, TOKENS.CLOUDFLARE_API_TOKEN);
   }
@@ -26,6 +28,7 @@ Deno.test("synth deploy --runtime worker uploads one module, gives its key over 
   const status = await room.json<{ state: string }>(["status", "app"], TOKENS);
   assertEquals(status.state, "deployed");
   await room.json<unknown>(["stop", "app"], TOKENS);
+  assertStringIncludes((await cloudflare.calls()).at(-1) ?? "", `"--config","${config}"`);
   assertEquals([await room.left(), await cloudflare.running()], [[], false]);
 });
 
@@ -163,6 +166,22 @@ Deno.test("a Worker gets the variables of --env-file as secrets; a new version o
   assertEquals(second.url, first.url);
   assertEquals((await room.records.list()).map(({ id }) => id), [second.id]);
   await room.json<unknown>(["stop", "app"], TOKENS);
+  assertEquals(await room.left(), []);
+});
+
+Deno.test("an upload that is interrupted says that the Worker may be there, and leaves no record", async () => {
+  await using room = await DeployRoom.make();
+  const uploading = `${room.machine.path}/uploading`;
+  const double = `${room.machine.path}/bin/wrangler`;
+  await Deno.writeTextFile(double, `#!/bin/sh\necho $$ > '${uploading}'\nexec sleep 1000\n`, {
+    mode: 0o755,
+  });
+  await using process = room.start([...WORKER, "--json"], TOKENS);
+  while (await Deno.readTextFile(uploading).catch(() => "") === "");
+  process.child.kill("SIGINT");
+  const { code, stdout, stderr } = await process.result;
+  assertEquals([code, stdout], [130, ""]);
+  assertStringIncludes(stderr, "the Worker app may be there");
   assertEquals(await room.left(), []);
 });
 

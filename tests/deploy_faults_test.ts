@@ -88,6 +88,19 @@ Deno.test("a command that is killed before it has recorded its process leaves no
   }
 });
 
+Deno.test("a deployment that is forgotten while it is made is undone: nothing runs that nobody can find", async () => {
+  const wait = "while (!await Deno.stat('go').catch(() => null)) " +
+    "await new Promise((resolve) => setTimeout(resolve, 10));";
+  await using room = await DeployRoom.make(`${wait}\n${ECHO_APP}`);
+  await using process = room.start(["app.ts", "--port", "0", "--json"]);
+  const pid = await processOf(room);
+  while ((await room.records.list()).length === 0);
+  await room.json<unknown>(["stop", "app", "--forget"]);
+  await room.write("go", "");
+  const { code, stdout } = await process.result;
+  assertEquals([code, stdout, isRunning(pid), await room.left()], [1, "", false, []]);
+});
+
 Deno.test("synth deploy refuses flags that its runtime would not heed", async () => {
   await using room = await DeployRoom.make();
   const cases = [

@@ -209,6 +209,20 @@ Deno.test("synth deploy --runtime modal --dry-run shows a script that compiles, 
   assertEquals([await one.calls(), await one.room.left()], [[], []]);
 });
 
+Deno.test("what is secret in a project is not copied to Modal", async () => {
+  await using one = await ModalRoom.make();
+  const { room } = one;
+  await room.write("variables [1].txt", "A=1\n");
+  const args = ["--env-file", "variables [1].txt", "--home", `${room.path}/state`];
+  const { code, stdout, stderr } = await room.deploy([...ARGS, "--dry-run", ...args]);
+  assertEquals(code, 0, stderr);
+  const ignored = /"\/project", copy=True, ignore=(\[.*?\])\)/.exec(stdout)?.[1] ?? "[]";
+  const patterns: string[] = JSON.parse(ignored);
+  for (const pattern of ["**/.env", "**/*.env", "variables \\[1\\].txt", "state"]) {
+    assert(patterns.includes(pattern), ignored);
+  }
+});
+
 Deno.test("synth deploy --runtime modal wants a modal, and sane settings", async () => {
   await using room = await DeployRoom.make();
   const none = await room.deploy(ARGS);
@@ -274,6 +288,22 @@ Deno.test("modal serve whose command was killed while it built can be found and 
     result: "stopped",
   });
   assertEquals([await room.left(), isRunning(pid ?? 0)], [[], false]);
+});
+
+Deno.test("modal serve that is interrupted while it builds leaves nothing", async () => {
+  await using one = await ModalRoom.make();
+  const { room } = one;
+  await Deno.writeTextFile(`${room.machine.path}/bin/modal`, "#!/bin/sh\nexec sleep 1000\n", {
+    mode: 0o755,
+  });
+  await room.write("mine.py", "");
+  const serving = ["--runtime", "modal", "--modal-app", "mine.py", "--modal-mode", "serve"];
+  await using process = room.start([...serving, "--json"]);
+  while ((await room.records.list()).length === 0);
+  const pid = (await room.records.list())[0]?.pid ?? 0;
+  process.child.kill("SIGINT");
+  const { code, stdout } = await process.result;
+  assertEquals([code, stdout, isRunning(pid), await room.left()], [130, "", false, []]);
 });
 
 Deno.test("the file of secrets goes with the deployment when the command was killed while Modal read it", async () => {

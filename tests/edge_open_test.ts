@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { SynthError } from "@synth/core";
 import { fetchTransport, openEdgeGateway, workerHandler } from "@synth/gateway/worker";
+import worker from "../gateway/runtime/worker_main.ts";
 import { billConfig } from "./support/budget_upstream.ts";
 import { edgeEnvironment } from "./support/edge.ts";
 
@@ -127,6 +128,14 @@ Deno.test("workerHandler opens once, and answers with what keeps it from opening
     assertEquals((await response.json()).error.code, "edge_variable_missing");
   }
   assertEquals(opened, 1);
+});
+
+Deno.test("the Worker reads variables that wrangler.jsonc has as numbers", async () => {
+  const env = { ...GOOD, SYNTH_GATEWAY_KEEPALIVE_S: -1, SOME_BINDING: { get: () => "" } };
+  const response = await worker.fetch(new Request("http://edge.test/docs"), env, {
+    waitUntil() {},
+  });
+  assertEquals([response.status, (await response.json()).error.code], [503, "config_invalid"]);
 });
 
 Deno.test("workerHandler keeps the isolate until the request is done", async () => {

@@ -34,6 +34,21 @@ Deno.test("HEAD tells the length that GET has, on every kind of path, and sends 
   await server.stop();
 });
 
+Deno.test("HEAD of a Host that is no name is answered as GET is", async () => {
+  await using it = await startGateway();
+  const server = serveGateway(it.gateway, { hostname: "127.0.0.1", port: 0 });
+  for (const host of ["[", "a b", "%00", "x:99999"]) {
+    for (const path of ["/nowhere", "/health", "/v1/models/a"]) {
+      const [got, head] = await Promise.all(["GET", "HEAD"].map((method) => {
+        const lines = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
+        return sendRaw(server.port, lines);
+      }));
+      assertEquals(head!.status, got!.status, `${path} ${host}`);
+    }
+  }
+  await server.stop();
+});
+
 Deno.test("HEAD is logged as what it is", async () => {
   await using it = await startGateway();
   for (const path of ["/v1/models", "/v1/models/synth-demo"]) {

@@ -1,5 +1,6 @@
 /** The log line of a request says what became of it, in its level, its outcome and its code. */
 import { assertEquals } from "@std/assert";
+import { FakeClock, SynthError } from "@synth/core";
 import { openSqliteLedger } from "../gateway/sessions/ledger/ledger_sqlite.ts";
 import { ON_LIMIT_KEY } from "../gateway/sessions/on_limit.ts";
 import type { TransportReply, UpstreamTransport } from "../gateway/upstreams/transport.ts";
@@ -105,4 +106,43 @@ Deno.test("a refusal that the client gets as a message is a refusal in the log",
       assertEquals([status, code, level], [200, "session_limit_exceeded", "info"], path);
     }
   }
+});
+
+Deno.test("a settlement that fails after its answer is in the log", async () => {
+  await using upstream = await startUpstream({
+    reply: () => stream(text("Hi"), finish("stop"), usage()),
+  });
+  const clock = new FakeClock();
+  const ledger = await openSqliteLedger({ path: ":memory:", clock });
+  const tried = Promise.withResolvers<void>();
+  const away = new Proxy(ledger, {
+    get(target, name) {
+      if (name === "settle") {
+        const error = new SynthError("away", { code: "store_unavailable", status: 503 });
+        tried.resolve();
+        return () => Promise.reject(error);
+      }
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const it = await startBudgetGateway({ baseUrl: upstream.baseUrl, ledger: away, clock });
+  let over = false;
+  const asked = it.ask(ASKED[0]![1]).then((answer) => answer.text()).finally(() => over = true);
+  await tried.promise;
+  while (!over) await clock.tick(500);
+  await asked;
+  const line = lineOf(it.lines);
+  assertEquals([line.msg, line.settlement], ["request", "late"]);
+  let settled = false;
+  const settling = it.settled().then(() => settled = true);
+  while (!settled) await clock.tick(500);
+  await settling;
+  const told = lineOf(it.lines);
+  assertEquals([told.level, told.lease, (told.error as Rec).code], [
+    "error",
+    line.lease,
+    "store_unavailable",
+  ]);
+  await it.gateway.drain(0);
 });

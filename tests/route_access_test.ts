@@ -1,11 +1,12 @@
 /**
  * Who may call what: the route table against an explicit list. A route that is new, gone, or opened to others fails here until its line is written.
  */
-import { assert, assertEquals, assertFalse } from "@std/assert";
-import { type Scope, SCOPES } from "@synth/core/auth";
+import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import { SynthError } from "@synth/core";
+import { type Principal, requireScope, type Scope, SCOPES } from "@synth/core/auth";
 import { ROUTES } from "../gateway/app.ts";
 import type { Route } from "../gateway/services.ts";
-import { type FullGateway, startFullGateway } from "./support/full_gateway.ts";
+import { FULL_ORIGIN, type FullGateway, startFullGateway } from "./support/full_gateway.ts";
 import { ACCESS, type Access, type Ids } from "./support/route_access.ts";
 
 /** One org with something of everything. */
@@ -110,6 +111,13 @@ function call(
   return it.send(`${route.method} ${path}`, body, headers);
 }
 
+/** An answer to a key is one caller's. */
+function assertUncached({ status, headers }: Response, where: string): void {
+  const cache = headers.get("cache-control") ?? "";
+  assert(/^no-(?:store|cache)$/.test(cache), `${where}: ${status} may be cached: "${cache}"`);
+  assertEquals(headers.get("x-content-type-options"), "nosniff", where);
+}
+
 Deno.test("routes and the list of who may call them are the same", () => {
   assertEquals(ROUTES.map(nameOf).sort(), [...ACCESS.keys()].sort());
   for (const route of ROUTES) {
@@ -144,6 +152,28 @@ Deno.test("routes refuse callers without a key and with keys that are not valid,
   }
 });
 
+Deno.test("routes take no key's place by where a caller is or by HEAD: /metrics alone opens to this machine", async () => {
+  await using it = await startFullGateway();
+  const ids = { session: "x", lease: "x", response: "x", key: "x", app: "x", model: "x" };
+  const open: string[] = [];
+  for (const route of ROUTES) {
+    const access = ACCESS.get(nameOf(route));
+    if (access === undefined || access.scope === null) continue;
+    const url = FULL_ORIGIN + fill(route.paths[0] ?? "", access, ids);
+    for (const method of route.method === "GET" ? ["GET", "HEAD"] : [route.method]) {
+      for (const peer of ["127.0.0.1", "::1"]) {
+        const answer = await it.gateway.fetch(new Request(url, { method }), { peer: () => peer });
+        await answer.body?.cancel();
+        if (answer.status !== 401) open.push(`${method} ${new URL(url).pathname}`);
+      }
+      const answer = await it.gateway.fetch(new Request(url, { method }));
+      await answer.body?.cancel();
+      assertEquals(answer.status, 401, `${method} ${url} of somebody elsewhere`);
+    }
+  }
+  assertEquals([...new Set(open)], ["GET /metrics", "HEAD /metrics"]);
+});
+
 Deno.test("routes answer what needs no key as the list says", async () => {
   await using it = await startFullGateway();
   const ids = { session: "x", lease: "x", response: "x", key: "x", app: "x", model: "x" };
@@ -174,9 +204,26 @@ Deno.test("routes let in the one scope that they ask for, and no other", async (
         : own.ids;
       const path = fill(route.paths[0] ?? "", access, ids);
       const answer = await call(it, route, path, access, ids, bearer(key));
+      assertUncached(answer, nameOf(route));
       const allowed = access.scope === "any" || access.scope === scope;
       const expected = allowed ? access.own : "403 insufficient_scope";
       assertEquals(await outcome(answer), expected, `${nameOf(route)} with ${scope}`);
+    }
+  }
+});
+
+Deno.test("requireScope takes no scope for another, not even for the one that its name begins with", () => {
+  for (const scope of SCOPES) {
+    const principal: Principal = {
+      org: "o",
+      user: "u",
+      keyId: "k",
+      scopes: new Set([scope]),
+      expiresAt: null,
+    };
+    for (const asked of SCOPES) {
+      if (asked === scope) requireScope(principal, asked);
+      else assertThrows(() => requireScope(principal, asked), SynthError, asked);
     }
   }
 });

@@ -219,16 +219,17 @@ async function uploadWorker(
   const end = `npx wrangler delete --name ${name} ends it`;
   const print = (text: string) => context.process.stderr.write(text);
   const wrangler = await wranglerOf(context, paths, print);
+  const config = joinPath(context, directory, FILES.worker[1]);
   let url: string;
   try {
-    url = await wrangler.deploy(joinPath(context, directory, FILES.worker[1]), signal);
+    url = await wrangler.deploy(config, signal);
   } catch (error) {
     const no = error instanceof SynthError && NOTHING_UPLOADED.has(error.code);
     if (!no) say(context, `note: the Worker ${name} may be there: ${end}`);
     throw error;
   }
   undo.defer(() => say(context, `note: the Worker ${name} stays: ${end}`));
-  await wrangler.putSecrets(name, secrets, signal);
+  await wrangler.putSecrets(name, config, secrets, signal);
   return url;
 }
 

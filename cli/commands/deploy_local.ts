@@ -83,11 +83,13 @@ export async function deployHere(run: DeployRun, runtime: "local" | "tunnel"): P
   });
   if (tunnel !== null) undo.defer(() => tunnel.close());
   const url = tunnel?.url ?? localUrl;
-  await records.update(id, (record) => {
+  const recorded = await records.update(id, (record) => {
     if (record.type !== "deployment") return record;
     const { phase: _over, ...rest } = record;
     return { ...rest, url };
   });
+  // Nothing may run that nobody can find.
+  if (recorded === undefined) throw forgotten();
   alive.throwIfAborted();
   const envFile = tunnel === null ? null : await storeEnvironment(run, tunnel);
   alive.throwIfAborted();
@@ -109,6 +111,14 @@ export async function deployHere(run: DeployRun, runtime: "local" | "tunnel"): P
     env_file: envFile,
     healthy: flags.wait,
   };
+}
+
+function forgotten(): SynthError {
+  return new SynthError("Its record was removed while it was deployed", {
+    code: "deployment_forgotten",
+    exitCode: EXIT.failed,
+    hint: "Somebody has stopped or forgotten it: deploy it again",
+  });
 }
 
 /** What the app says of itself; what it printed is shown when it dies instead. */

@@ -1,4 +1,5 @@
 /** The script that runs a file on Modal, made from the command's flags. @module */
+import { createHash } from "node:crypto";
 import { EXIT, SynthError } from "@synth/core";
 import {
   MODAL_PORT,
@@ -13,6 +14,8 @@ import type { DetachedJob } from "./serve_child.ts";
 import { realFile } from "./serve_job.ts";
 import { fileUrl, findConfig, RECORD_SEPARATOR, TOOLKITS, writeRunner } from "./serve_process.ts";
 
+/** Characters of a name that can stand in its secret's. */
+const LONGEST_NAME = 54;
 const DEFAULT_PERMISSIONS = ["net", "env", "read"];
 
 /** Makes the script. @throws {SynthError} `task_app_file_not_found` (exit code 3), `invalid_modal_config` (2) */
@@ -40,13 +43,29 @@ export async function modalFiles(run: DeployRun): Promise<{ readonly script: str
     job: JSON.stringify(job),
     permissions: (flags.allow ?? DEFAULT_PERMISSIONS).map((name) => `--allow-${name}`),
     denoVersion: Deno.version.deno,
+    private: await privateBelow(run, project),
   });
   return { script };
 }
 
-/** Name of the secret at Modal that holds the app's variables. */
+/** What must not be copied into the image, whatever it is called: the files of variables, and our own directory. */
+async function privateBelow({ context, flags, paths }: DeployRun, project: string) {
+  const given = (flags.envFile ?? []).map((path) => absolute(context, path));
+  const found: string[] = [];
+  for (const path of [...given, paths.home]) {
+    // By its own name, and by the one that a link stands for.
+    for (const name of new Set([path, await Deno.realPath(path).catch(() => path)])) {
+      if (isBelow(project, name)) found.push(below(project, name));
+    }
+  }
+  return found;
+}
+
+/** Name of the secret at Modal that holds the app's variables: another one for each name, though Modal takes but 64 characters. */
 export function secretName({ name }: Pick<DeployRun, "name">): string {
-  return `${name.slice(0, 54)}-task-app`;
+  if (name.length <= LONGEST_NAME) return `${name}-task-app`;
+  const digest = createHash("sha256").update(name).digest("hex").slice(0, 16);
+  return `${name.slice(0, LONGEST_NAME - 17)}-${digest}-task-app`;
 }
 
 function configOf(run: DeployRun): ModalDeploymentConfig {

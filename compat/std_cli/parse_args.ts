@@ -14,6 +14,8 @@ export interface ParseOptions {
   boolean?: boolean | string | readonly string[];
   collect?: string | readonly string[];
   default?: Record<string, unknown>;
+  /** What `--no-NAME` may be said of. The stand-in allows it of every flag. */
+  negatable?: string | readonly string[];
   stopEarly?: boolean;
   string?: string | readonly string[];
 }

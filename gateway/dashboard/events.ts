@@ -26,10 +26,10 @@ export async function dashboardEvents(
   context.fields["quiet"] = true;
   const signedIn = await signedInBrowser(context, services);
   if (signedIn === null) throw notSignedIn();
-  const feed = new Feed(context, services, signedIn);
-  return new Response(feed.body(), {
-    headers: { ...STREAM_HEADERS, "cache-control": "no-store", "x-frame-options": "DENY" },
-  });
+  const headers = { ...STREAM_HEADERS, "cache-control": "no-store", "x-frame-options": "DENY" };
+  // A page asks so why its feed was refused: that is nothing to be counted as one.
+  if (context.request.method === "HEAD") return new Response(null, { headers });
+  return new Response(new Feed(context, services, signedIn).body(), { headers });
 }
 
 class Feed {

@@ -220,3 +220,16 @@ Deno.test("SynthClient speaks of keys as the gateway does", async () => {
   await keys.revoke(made.key_id);
   assertEquals((await keys.list({ limit: 10 })).map((key) => key.status), ["revoked", "revoked"]);
 });
+
+Deno.test("a rotated key and its successor share one limit on requests", async () => {
+  await using it = await openBench();
+  const made = (await it.call("POST /api/v1/keys", { requests_per_minute: 3 })).body;
+  const ask = async (key: string) => (await it.call("GET /v1/models", undefined, { key })).status;
+  assertEquals([await ask(made.key), await ask(made.key)], [200, 200]);
+  const rotate = `POST /api/v1/keys/${made.key_id}/rotate`;
+  const next = (await it.call(rotate, { grace_seconds: 600 })).body;
+  assertEquals([next.key_id, next.requests_per_minute], [made.key_id, 3]);
+  assertEquals([await ask(next.key), await ask(next.key), await ask(made.key)], [200, 429, 429]);
+  await it.clock.tick(61_000);
+  assertEquals([await ask(made.key), await ask(next.key)], [200, 200]);
+});

@@ -69,6 +69,9 @@ const FIRST = [
 ];
 const TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216];
 
+/** Most values of `error.type` in measurements; the rest is `_OTHER`, as the conventions call it. */
+const MAX_ERROR_TYPES = 100;
+
 interface Instruments {
   readonly duration: Histogram;
   readonly tokens: Histogram;
@@ -78,6 +81,7 @@ interface Instruments {
 /** Spans and measurements of a gateway. */
 export class Telemetry {
   readonly #instruments: Instruments | null = instruments();
+  readonly #errorTypes: Set<string> = new Set();
 
   /** Names the server's span, where something made one: Deno does. */
   request(context: RequestContext, route: string): void {
@@ -152,12 +156,19 @@ export class Telemetry {
     putBack(context.fields, before);
   }
 
+  /** An upstream's own codes may be of any number; a measurement keeps a series for each. */
+  #errorType(error: string): string {
+    if (this.#errorTypes.size >= MAX_ERROR_TYPES && !this.#errorTypes.has(error)) return "_OTHER";
+    this.#errorTypes.add(error);
+    return error;
+  }
+
   #measure(context: RequestContext, call: ModelSpan, error: string | null): void {
     if (this.#instruments === null) return;
     const { duration, tokens, firstToken } = this.#instruments;
     // The configuration's name for it: clients choose what a pattern matches.
     const common = { ...attributesOf(call.model), "gen_ai.request.model": call.model.key };
-    const failed = error === null ? {} : { "error.type": error };
+    const failed = error === null ? {} : { "error.type": this.#errorType(error) };
     const seconds = (context.clock.monotonic() - call.startedAt) / 1000;
     duration.record(seconds, { ...common, ...failed });
     const { input_tokens: input, output_tokens: output, ttft_ms: first } = context.fields;

@@ -178,8 +178,12 @@ export class Deployments {
     }
     if (name === undefined) return "none";
     if (record.target === "modal") await (await modal(record)).stop(name, signal);
-    else if (record.target === "worker") await (await wrangler(record)).delete(name, signal);
-    else return "none";
+    else if (record.target === "worker") {
+      const { directory } = deploymentFiles(this.#options.home, record.id);
+      const config = `${directory}/wrangler.jsonc`;
+      const there = await Deno.stat(config).then(() => config, () => null);
+      await (await wrangler(record)).delete(name, there, signal);
+    } else return "none";
     return "stopped";
   }
 

@@ -18,6 +18,7 @@ const MAX_INPUTS = 64;
 const IGNORED: readonly string[] = [
   "**/.env",
   "**/.env.*",
+  "**/*.env",
   "**/*.pem",
   "**/*.key",
   "**/.git",
@@ -42,6 +43,8 @@ export interface ModalScriptOptions {
   /** `--allow-net` ... */
   readonly permissions: readonly string[];
   readonly denoVersion: string;
+  /** What else stays at home, files and directories below the project, with `/`. @default {nothing} */
+  readonly private?: readonly string[];
 }
 
 /**
@@ -50,6 +53,7 @@ export interface ModalScriptOptions {
  */
 export function modalScript(options: ModalScriptOptions): string {
   const { config, project, file, denoConfig, runner, job, permissions, denoVersion } = options;
+  const ignored = [...IGNORED, ...(options.private ?? []).map(patternOf)];
   const denoFlags = denoConfig === null
     ? ["--no-config"]
     : ["--config", `${MODAL_PROJECT}/${denoConfig}`];
@@ -60,7 +64,7 @@ export function modalScript(options: ModalScriptOptions): string {
     `modal.Image.debian_slim(python_version=${pythonString(config.pythonVersion)})`,
     `.pip_install(${packages.map(pythonString).join(", ")})`,
     `.add_local_dir(${pythonString(project)}, ${pythonString(MODAL_PROJECT)}, copy=True, ignore=${
-      pythonStrings(IGNORED)
+      pythonStrings(ignored)
     })`,
     `.run_commands(shlex.join(${pythonStrings(cache)}))`,
     `.add_local_file(${pythonString(runner)}, ${pythonString(MODAL_RUNNER)})`,
@@ -103,4 +107,9 @@ export function modalScript(options: ModalScriptOptions): string {
     `    subprocess.Popen(${pythonStrings(command)}, cwd=${pythonString(MODAL_PROJECT)})`,
     "",
   ].join("\n");
+}
+
+/** The pattern that fits this very path. */
+function patternOf(path: string): string {
+  return path.replace(/[\\*?[\]!]/g, "\\$&");
 }

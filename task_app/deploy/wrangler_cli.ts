@@ -38,18 +38,26 @@ export class WranglerCli {
     });
   }
 
-  /** Sets secrets of a Worker; they travel over standard input. @throws {SynthError} `wrangler_failed` */
+  /**
+   * Sets secrets of a Worker; they travel over standard input.
+   *
+   * @param config that it was deployed with: without one, wrangler takes any that lies above its directory, and the account in it
+   * @throws {SynthError} `wrangler_failed`
+   */
   async putSecrets(
     name: string,
+    config: string,
     secrets: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#succeed(["secret", "bulk", "--name", name], signal, JSON.stringify(secrets));
+    const args = ["secret", "bulk", "--name", name, "--config", config];
+    await this.#succeed(args, signal, JSON.stringify(secrets));
   }
 
-  /** Deletes a Worker. One that does not exist is fine. @throws {SynthError} `wrangler_failed` */
-  async delete(name: string, signal: AbortSignal): Promise<void> {
-    const result = await this.#run(["delete", "--name", name, "--force"], signal);
+  /** Deletes a Worker. One that does not exist is fine. @param config as above; `null`: it is lost @throws {SynthError} `wrangler_failed` */
+  async delete(name: string, config: string | null, signal: AbortSignal): Promise<void> {
+    const configured = config === null ? [] : ["--config", config];
+    const result = await this.#run(["delete", "--name", name, "--force", ...configured], signal);
     const text = `${result.stdout}\n${result.stderr}`;
     // Cloudflare's two codes for a Worker that does not exist. Words would fit an account, too.
     if (result.code !== 0 && !/\bcode: (?:10007|10090)\b/.test(text)) {

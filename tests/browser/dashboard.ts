@@ -152,6 +152,30 @@ Deno.test("the dashboard in Chromium", async (t) => {
     assertEquals(new URL(page.url()).search, "");
   });
 
+  await t.step("keeps the focus where it is when rows above it go elsewhere", async () => {
+    await page.getByRole("status").filter({ hasText: "Live" }).waitFor();
+    const sessions = [];
+    for (let i = 0; i < 3; i++) sessions.push(await client.sessions.create({ make_active: false }));
+    const [oldest, kept, newest] = sessions.map(({ session_id: id }) => ({
+      id,
+      row: page.locator(`tr[data-key="${id}"]`),
+    }));
+    assert(oldest !== undefined && kept !== undefined && newest !== undefined);
+    await newest.row.waitFor();
+    await kept.row.locator("summary").focus();
+    await client.sessions.end(newest.id);
+    await newest.row.getByText("Ended").waitFor();
+    const order = await page.locator("#sessions tr[data-key]").evaluateAll((rows) =>
+      rows.map((row) => row.getAttribute("data-key"))
+    );
+    assert(order.indexOf(kept.id) < order.indexOf(oldest.id), "the newest come first");
+    assert(order.indexOf(oldest.id) < order.indexOf(newest.id), "those that are over come last");
+    assertStringIncludes(
+      String(await page.evaluate("document.activeElement.textContent")),
+      kept.id,
+    );
+  });
+
   await t.step("says aloud that a session has reached its limit", async () => {
     await page.getByRole("status").filter({ hasText: "Live" }).waitFor();
     const full = await client.sessions.create({
@@ -205,6 +229,23 @@ Deno.test("the dashboard in Chromium", async (t) => {
     await other.goto(`${url}/dashboard`);
     await other.getByRole("button", { name: "Sign out" }).click();
     await other.getByLabel("API key").waitFor();
+    await page.getByLabel("API key").waitFor();
+  });
+
+  await t.step("shows the form when it was signed out while nobody looked at it", async () => {
+    await signIn(page, gateway);
+    await page.getByRole("status").filter({ hasText: "Live" }).waitFor();
+    const look = (hidden: boolean): Promise<unknown> =>
+      page.evaluate(
+        `Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true }); ` +
+          `document.dispatchEvent(new Event("visibilitychange"))`,
+      );
+    await look(true);
+    const other = await page.context().newPage();
+    await other.goto(`${url}/dashboard`);
+    await other.getByRole("button", { name: "Sign out" }).click();
+    await other.getByLabel("API key").waitFor();
+    await look(false);
     await page.getByLabel("API key").waitFor();
   });
 });

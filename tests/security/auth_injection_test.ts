@@ -127,7 +127,11 @@ Deno.test("keys are compared as hashes, in a time that their content does not ch
       !equalHashes(hash, hash.slice(0, i) + (hash[i] === "0" ? "1" : "0") + hash.slice(i + 1)),
     );
   }
-  assert(!equalHashes(hash, hash.slice(1)));
+  // A piece of a hash is none, on whichever side it stands; nor is nothing at all.
+  for (const piece of ["", hash.slice(0, 1), hash.slice(0, -1), hash.slice(1)]) {
+    assert(!equalHashes(hash, piece));
+    assert(!equalHashes(piece, hash));
+  }
   // Every unit is looked at, wherever the first difference is: counted on a text that counts.
   const looked = (other: string): number => {
     let count = 0;
@@ -138,4 +142,44 @@ Deno.test("keys are compared as hashes, in a time that their content does not ch
   assertEquals(looked(hash), 64);
   assertEquals(looked("x" + hash.slice(1)), 64);
   assertEquals(looked(hash.slice(0, -1) + "x"), 64);
+});
+
+Deno.test("hashes are compared by equalHashes and by nothing else", async () => {
+  const found: string[] = [];
+  const directory = new URL("../../core/auth/", import.meta.url);
+  for await (const { name, isFile } of Deno.readDir(directory)) {
+    if (!isFile || name.endsWith("_test.ts")) continue;
+    const source = await Deno.readTextFile(new URL(name, directory));
+    const [, body = ""] = /function equalHashes[^]*?\{([^]*?)\n\}/.exec(source) ?? [];
+    // Its own two comparisons are of numbers.
+    const own = body.match(/[!=]==.*/g) ?? [];
+    if (name === "key.ts") assertEquals(own, ["!== b.length) return false;", "=== 0;"]);
+    for (const line of source.replace(body, "").split("\n")) {
+      if (/\bhash\w* [!=]== (?!null|undefined)|[!=]== [\w.]*\bhash\b/i.test(line)) {
+        found.push(`${name}: ${line.trim()}`);
+      }
+    }
+  }
+  assertEquals(found, []);
+});
+
+Deno.test("a key longer than keys can be is not even hashed", async () => {
+  const { authenticator } = spyKeys();
+  const real = TextEncoder.prototype.encode;
+  let longest = 0;
+  TextEncoder.prototype.encode = function (text = "") {
+    longest = Math.max(longest, text.length);
+    return real.call(this, text);
+  };
+  try {
+    for (const length of [512, 513, 100_000]) {
+      const refused = await authenticator.authenticateKey("a".repeat(length)).catch((error) =>
+        error
+      );
+      assertEquals(refused.code, "invalid_api_key");
+    }
+  } finally {
+    TextEncoder.prototype.encode = real;
+  }
+  assertEquals(longest, 512);
 });

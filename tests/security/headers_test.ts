@@ -3,8 +3,10 @@ import { assert, assertEquals, assertFalse } from "@std/assert";
 import { configSchema } from "@synth/core/config";
 import { ROUTES } from "../../gateway/app.ts";
 import { FULL_ORIGIN, startFullGateway } from "../support/full_gateway.ts";
-import { httpError } from "../support/chat_replies.ts";
+import type { UpstreamTransport } from "../../gateway/upstreams/transport.ts";
+import { DONE, finish, frame, httpError, text, usage } from "../support/chat_replies.ts";
 import { serveRaw } from "../support/raw_http.ts";
+import { eventsOfResponse, message } from "../support/responses_replies.ts";
 import { spyUpstream } from "./spy_upstream.ts";
 
 /** What a client may send and an upstream must not get. */
@@ -43,6 +45,9 @@ const PRIVATE = [
   "accept-language",
   "if-none-match",
 ];
+const GOOD_CHAT = [frame(text("hi")), frame(finish("stop")), frame(usage()), DONE];
+const GOOD_RESPONSE = eventsOfResponse([message("hi", "there")])
+  .map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
 /** All that an upstream gets. */
 const FORWARDED = new Set([
   "accept",
@@ -116,6 +121,52 @@ Deno.test("a client gets no header of an upstream, whatever the answer is", asyn
       assertEquals(answer.headers.get(name), null, name);
     }
     assertEquals(answer.headers.get("cache-control"), "no-store");
+  }
+});
+
+Deno.test("a client gets no header of an upstream that answers well, streamed or whole, translated or passed on", async () => {
+  const evil: [string, string][] = [
+    ["set-cookie", "a=canary"],
+    ["server", "canary"],
+    ["x-canary", "1"],
+    ["access-control-allow-origin", "*"],
+    ["cache-control", "public, max-age=999"],
+    ["x-request-id", "canary"],
+    ["x-synth-session-id", "canary"],
+    ["x-ratelimit-remaining-tokens", "canary"],
+  ];
+  const spy = spyUpstream();
+  const transport: UpstreamTransport = {
+    async send(request) {
+      const reply = await spy.send(request);
+      return { ...reply, headers: new Map([...evil, ...reply.headers]) };
+    },
+    close: () => spy.close(),
+  };
+  await using it = await startFullGateway({ transport });
+  const { key } = await it.key("org-a");
+  for (const model of ["up-m", "rev-m"]) {
+    for (const stream of [true, false]) {
+      for (
+        const [path, body] of [
+          ["/v1/responses", { input: "x", store: false }],
+          ["/v1/chat/completions", { messages: [{ role: "user", content: "x" }] }],
+        ] as const
+      ) {
+        spy.frames = model === "up-m" ? GOOD_CHAT : GOOD_RESPONSE;
+        const where = `${model} ${path} ${stream ? "streamed" : "whole"}`;
+        const headers = { authorization: `Bearer ${key}` };
+        const answer = await it.send(`POST ${path}`, { ...body, model, stream }, headers);
+        await answer.body?.cancel();
+        // What the spy says whole is the answer of a Chat upstream.
+        if (stream || model === "up-m") assertEquals(answer.status, 200, where);
+        assertFalse(JSON.stringify([...answer.headers]).includes("canary"), where);
+        for (const name of ["set-cookie", "server", "access-control-allow-origin"]) {
+          assertEquals(answer.headers.get(name), null, `${where}: ${name}`);
+        }
+        assert(/^no-(?:store|cache)$/.test(answer.headers.get("cache-control") ?? ""), where);
+      }
+    }
   }
 });
 

@@ -110,13 +110,21 @@ Deno.test("no name of a client splits a header of the answer", async () => {
   for (const end of ENDS) {
     const evil = `x${end}set-cookie: a=b`;
     const tools = [{ type: "web_search" }, { type: "function", name: evil, parameters: {} }];
-    for (
-      const more of [{ model: evil }, { tools }, { user: evil }, { metadata: { [evil]: evil } }, {
-        [evil]: 1,
-      }]
-    ) {
-      const body = { model: "up-m", input: "x", ...more };
-      const answer = await it.send("POST /v1/responses", body, { authorization: `Bearer ${key}` });
+    const odd = [{ type: `odd${evil}` }];
+    const responses = [{ model: evil }, { tools }, { tools: odd }, { user: evil }, {
+      metadata: { [evil]: evil },
+    }, { [evil]: 1 }].map((more) => ["/v1/responses", { model: "up-m", input: "x", ...more }]);
+    // Members of messages that a Responses upstream has no place for are named in a header, too.
+    const messages = [{ role: "user", content: "x", [evil]: 1 }, {
+      role: "assistant",
+      content: "y",
+      [`z${evil}`]: 1,
+    }, { role: "user", content: "x" }];
+    const chat = ["up-m", "rev-m"].map((model) => ["/v1/chat/completions", { model, messages }]);
+    for (const [path, body] of [...responses, ...chat]) {
+      const headers = { authorization: `Bearer ${key}` };
+      const answer = await it.send(`POST ${path}`, { ...body as Rec, stream: true }, headers);
+      assert(answer.status < 500, `${path}: ${answer.status}`);
       assertEquals(answer.headers.get("set-cookie"), null);
       for (const [, value] of answer.headers) {
         assert(/^[\x20-\x7e]*$/.test(value), JSON.stringify(value));

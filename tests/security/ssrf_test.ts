@@ -308,6 +308,7 @@ Deno.test("only these files of the gateway open connections", async () => {
 
 /** Where, and whose address it is. */
 const ALLOWED = new Map([
+  ["dashboard/assets/script.ts", "the script of the page, in the browser"],
   ["gateway.ts", "the method of its own that answers requests"],
   ["openapi/docs_page.ts", "the script of the page, in the browser"],
   ["options.ts", "the method's type"],

@@ -37,7 +37,14 @@ function connect() {
     disconnect();
     lost();
     timer = setTimeout(connect, 15000);
+    leaveIfSignedOut();
   });
+}
+
+// A feed does not say why it was refused. Who is not signed in any more gets the form.
+async function leaveIfSignedOut() {
+  const answer = await fetch("/dashboard/events", { method: "HEAD" }).catch(() => null);
+  if (answer?.status === 401) location.reload();
 }
 
 // A feed ends now and then and comes back at once: that is nobody's news.
@@ -66,14 +73,27 @@ function update(name, html) {
 }
 
 function lay(old, fresh) {
+  const wanted = new Set();
+  for (const child of fresh.children) if (child.dataset.key) wanted.add(child.dataset.key);
   const keyed = new Map();
-  for (const child of old.children) if (child.dataset.key) keyed.set(child.dataset.key, child);
+  for (const child of [...old.children]) {
+    if (!child.dataset.key) continue;
+    if (wanted.has(child.dataset.key)) keyed.set(child.dataset.key, child);
+    else child.remove();
+  }
   let at = old.firstChild;
   for (const node of [...fresh.childNodes]) {
     const key = node.dataset?.key;
     const match = key ? keyed.get(key) : at !== null && !at.dataset?.key && same(at, node) ? at : null;
+    if (key) keyed.delete(key);
     if (!match) old.insertBefore(node, at);
     else {
+      // What is moved loses its focus: what stands before it goes instead, and finds its place in its turn.
+      while (match !== at && match.contains(document.activeElement)) {
+        const next = at.nextSibling;
+        old.append(at);
+        at = next;
+      }
       if (match === at) at = at.nextSibling;
       else old.insertBefore(match, at);
       patch(match, node);

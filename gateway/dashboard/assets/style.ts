@@ -56,7 +56,7 @@ footer a { margin-left: 0.75rem; }
 .notice a { color: inherit; }
 .problem { background: var(--bad-ground); color: var(--bad); }
 
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(11rem, 100%), 1fr)); gap: 1rem; margin: 0 0 1rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(13rem, 100%), 1fr)); gap: 1rem; margin: 0 0 1rem; }
 .figures > div { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 0.75rem 1rem; min-width: 0; }
 .figures dt { color: var(--quiet); font-size: 0.875rem; }
 .figures dd { margin: 0; font-size: 1.5rem; font-weight: 650; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
@@ -131,7 +131,7 @@ button:hover { border-color: var(--ink); }
 }
 @media (forced-colors: active) {
   .bar { border: 1px solid; }
-  .bar-used { fill: Highlight; }
+  .bar-used, .limit[data-kind] .bar-used { fill: Highlight; }
   .bar-held { fill: GrayText; }
 }
 `;

@@ -15,6 +15,13 @@ export function amountText(metric: Metric, value: bigint): string {
   return `${grouped(String(Number((Number(value) / 3_600_000).toFixed(4))))} h`;
 }
 
+/** Money at a glance: to the cent from a dollar on, to a hundredth of a cent below. Never nothing for something. */
+export function roundedCost(nano: bigint): string {
+  if (nano > 0n && nano < 50_000n) return "< $0.0001";
+  const step = nano < 1_000_000_000n ? 100_000n : 10_000_000n;
+  return amountText("cost", (nano + step / 2n) / step * step);
+}
+
 /** A number with its thousands apart. */
 export function countText(value: bigint | number): string {
   return grouped(String(value));

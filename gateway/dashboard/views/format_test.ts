@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { amountText, countText, nameText, percent, timeText } from "./format.ts";
+import { amountText, countText, nameText, percent, roundedCost, timeText } from "./format.ts";
 
 Deno.test("amountText and countText read as people write", () => {
   assertEquals(amountText("cost", 1_234_500_000n), "$1.2345");
@@ -10,6 +10,20 @@ Deno.test("amountText and countText read as people write", () => {
   assertEquals(amountText("gpu_time", 36_000_000_000n), "10,000 h");
   assertEquals([countText(0), countText(999), countText(1000n)], ["0", "999", "1,000"]);
   assertEquals(timeText(Date.UTC(2026, 10, 22, 3, 4, 5)), "2026-11-22 03:04:05");
+});
+
+Deno.test("roundedCost is short, and never nothing for something", () => {
+  const texts: [bigint, string][] = [
+    [0n, "$0.00"],
+    [1n, "< $0.0001"],
+    [50_000n, "$0.0001"],
+    [123_456_789n, "$0.1235"],
+    [999_999_999n, "$1.00"],
+    [1_005_000_000n, "$1.01"],
+    [3_639_853_488_855n, "$3,639.85"],
+    [9_007_199_254_740_991n, "$9,007,199.25"],
+  ];
+  for (const [nano, text] of texts) assertEquals(roundedCost(nano), text);
 });
 
 Deno.test("percent stays between 0 and 100, whatever it is asked", () => {

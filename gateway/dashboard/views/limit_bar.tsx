@@ -21,9 +21,10 @@ export function LimitBars({ limits }: { limits: readonly LimitState[] }): JSX.El
 
 function LimitBar({ limit }: { limit: LimitState }): JSX.Element {
   const { metric, value, held, overrun } = limit;
-  const usedPart = percent(used(limit), value);
-  const heldPart = Math.min(100 - usedPart, percent(held, value));
   const full = reached(limit);
+  // A limit of nothing is reached by nothing.
+  const usedPart = full ? 100 : percent(used(limit), value);
+  const heldPart = Math.min(100 - usedPart, percent(held, value));
   const name = limitName(limit);
   const said = `${amountText(metric, used(limit))} used` +
     (held > 0n ? `, ${amountText(metric, held)} held` : "") +

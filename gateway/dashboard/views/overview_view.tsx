@@ -5,7 +5,7 @@ import type { JSX } from "hono/jsx/jsx-runtime";
 import type { OrgView } from "../org_view.ts";
 import type { RunningCall } from "../running.ts";
 import { SPEND_DAYS } from "../spend.ts";
-import { amountText, countText } from "./format.ts";
+import { countText, roundedCost } from "./format.ts";
 import { LimitBars } from "./limit_bar.tsx";
 import { sortedSessions } from "./sessions_view.tsx";
 
@@ -32,12 +32,12 @@ export function OverviewView(
           <>
             <Figure
               name="Cost today"
-              value={amountText("cost", today.cost)}
+              value={roundedCost(today.cost)}
               note={today.events === 1 ? "1 event" : `${countText(today.events)} events`}
             />
             <Figure
               name={`Cost in ${SPEND_DAYS} days`}
-              value={amountText("cost", spend.total.cost)}
+              value={roundedCost(spend.total.cost)}
               note={`${countText(spend.total.tokens)} tokens`}
             />
           </>
