@@ -215,7 +215,10 @@ class RunningGateway implements Gateway {
     const ignored = response.headers.get("x-synth-ignored");
     if (ignored !== null) context.fields["ignored"] = ignored;
     // Of an answer to HEAD only the head is taken: a stream behind it would never be read, and never end.
-    if (context.streaming && request.method === "HEAD") await response.body?.cancel();
+    if (context.streaming && request.method === "HEAD") {
+      await response.body?.cancel();
+      response = new Response(null, response);
+    }
     if (!context.streaming) context.finish();
     return response;
   }

@@ -29,11 +29,17 @@ export async function health(context: RequestContext, services: Services): Promi
   }, healthy ? 200 : 503);
 }
 
-async function reachable({ store, clock }: Services): Promise<boolean> {
+async function reachable({ store, clock, log }: Services): Promise<boolean> {
   if (store === null) return true;
   const last = answers.get(store);
   if (last !== undefined && clock.monotonic() - last.at < FRESH_MS) return last.healthy;
-  const healthy = await within(clock, PING_MS, store.ping()).catch(() => false);
+  let error: unknown = null;
+  const healthy = await within(clock, PING_MS, store.ping()).catch((failure) => {
+    error = failure;
+    return false;
+  });
+  // Whoever asked is told nothing; whoever operates this must learn why.
+  if (!healthy) log.warn("the store does not answer", { error, waited_ms: PING_MS });
   answers.set(store, { at: clock.monotonic(), healthy });
   return healthy;
 }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { FakeClock } from "@synth/core";
+import { createLogger, FakeClock } from "@synth/core";
 import type { StateStore } from "../options.ts";
 import type { Services } from "../services.ts";
 import { health } from "./health.ts";
@@ -16,7 +16,10 @@ Deno.test("health asks the store at most once a second, whoever asks", async () 
     close: () => Promise.resolve(),
   };
   const clock = new FakeClock();
-  const services = { store, clock, version: "0", draining: () => false } as unknown as Services;
+  const lines: string[] = [];
+  const log = createLogger({ write: (line) => lines.push(line) });
+  const draining = () => false;
+  const services = { store, clock, log, version: "0", draining } as unknown as Services;
   const ask = async () => {
     const answer = await health({ fields: {} } as unknown as RequestContext, services);
     return answer.status;
@@ -29,4 +32,7 @@ Deno.test("health asks the store at most once a second, whoever asks", async () 
   await clock.tick(1);
   assertEquals([await ask(), await ask()], [503, 503]);
   assertEquals(pings, 2);
+  // Who asks is not told why; the log is, once for each question to the store.
+  assertEquals(lines.length, 1);
+  assertEquals(JSON.parse(lines[0] ?? "").error.message, "down");
 });

@@ -1,5 +1,6 @@
 /** Reads a request's body: counted while it arrives, inflated under the same cap, within a time. @module */
 import { type Clock, SynthError } from "@synth/core";
+import type { EndSignal } from "../lifetime.ts";
 import { type ByteReader, openByteReader } from "@synth/core/sse";
 
 /** Limits of {@linkcode readBody}. */
@@ -10,7 +11,7 @@ export interface BodyLimits {
   readonly timeoutMs: number;
   readonly clock: Clock;
   /** Ends the reading, with its reason. */
-  readonly signal: AbortSignal;
+  readonly signal: EndSignal;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What every handler is given: the request, its id, the snapshot it runs on, and what its log line will say. @module */
 import { type Clock, type Json, newId, type SynthError } from "@synth/core";
 import type { Principal } from "@synth/core/auth";
+import { type EndSignal, Lifetime } from "../lifetime.ts";
 import type { FetchInfo } from "../options.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { ModelSpan } from "../telemetry/model_span.ts";
@@ -55,7 +56,7 @@ export class RequestContext {
   /** Set by a handler whose body goes on after it returned, and which calls {@linkcode finish} itself. */
   streaming = false;
   readonly #onFinish: (context: RequestContext) => void;
-  readonly #life: AbortController = new AbortController();
+  readonly #life: Lifetime = new Lifetime();
   #principal: Principal | null = null;
   #finished = false;
   #stopDeadline: () => void;
@@ -76,13 +77,13 @@ export class RequestContext {
   }
 
   /** Ends with an error when the request must not go on: its time is up, the server stops, the client is gone. */
-  get signal(): AbortSignal {
-    return this.#life.signal;
+  get signal(): EndSignal {
+    return this.#life;
   }
 
   /** Why the signal was aborted. */
   get abortReason(): SynthError | null {
-    return this.#life.signal.aborted ? this.#life.signal.reason as SynthError : null;
+    return this.#life.aborted ? this.#life.reason as SynthError : null;
   }
 
   /** Ends the request with this error. */

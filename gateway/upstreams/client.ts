@@ -5,6 +5,7 @@
  */
 import type { Clock } from "@synth/core";
 import type { Lease } from "../sessions/lease.ts";
+import { abortSignalOf, type EndSignal, Lifetime } from "../lifetime.ts";
 import { inflated } from "./inflated.ts";
 import type { ResolvedModel } from "./model_table.ts";
 import { readText } from "./read_text.ts";
@@ -30,7 +31,7 @@ export interface UpstreamCall {
   /** The trace that the call belongs to; `null`: the upstream is not told. */
   readonly traceParent: string | null;
   /** Ends the call and the reading of its answer: the client is gone, or the deadline has passed. */
-  readonly signal: AbortSignal;
+  readonly signal: EndSignal;
   /** Milliseconds without a byte after which the upstream counts as stalled. */
   readonly idleTimeoutMs: number;
 }
@@ -131,7 +132,7 @@ export class UpstreamClient {
       const billed = maybeBilled(failure);
       if (retry === null) return { ok: false, lease, failure, billed, attempts };
       try {
-        await this.#clock.sleep(retry.delayMs, call.signal);
+        await this.#clock.sleep(retry.delayMs, abortSignalOf(call.signal));
       } catch {
         const error = abortedError("connect", call.signal.reason);
         return { ok: false, lease, failure: { kind: "network", error }, billed, attempts };
@@ -146,7 +147,7 @@ export class UpstreamClient {
     chat: UpstreamBody,
   ): Promise<{ reply: TransportReply } | { failure: UpstreamFailure }> {
     const { upstream } = call.model;
-    const attempt = new AbortController();
+    const attempt = new Lifetime();
     let stalled = false;
     const stop = (): void => attempt.abort(call.signal.reason);
     if (call.signal.aborted) stop();
@@ -162,7 +163,7 @@ export class UpstreamClient {
         method: "POST",
         headers: headersFor(call, chat.stream),
         body: JSON.stringify(chat),
-        signal: attempt.signal,
+        signal: attempt,
         connectTimeoutMs: upstream.connectTimeoutMs,
       });
       if (reply.status >= 200 && reply.status < 300) return { reply: inflated(reply) };

@@ -5,6 +5,7 @@
  * @module
  */
 import { openByteReader } from "@synth/core/sse";
+import { abortSignalOf, type EndSignal } from "../lifetime.ts";
 import {
   abortedError,
   type ByteSource,
@@ -28,7 +29,7 @@ async function send(fetcher: typeof fetch, request: TransportRequest): Promise<T
       method: request.method,
       headers: request.headers,
       body: request.body,
-      signal: request.signal,
+      signal: abortSignalOf(request.signal),
       redirect: "manual",
     });
   } catch (error) {
@@ -55,7 +56,7 @@ function refusedBeforeSending(error: unknown): boolean {
   return code === "ECONNREFUSED" || code === "ENOTFOUND" || code === "EAI_AGAIN";
 }
 
-function sourceOf(body: ReadableStream<Uint8Array> | null, signal: AbortSignal): ByteSource {
+function sourceOf(body: ReadableStream<Uint8Array> | null, signal: EndSignal): ByteSource {
   if (body === null) return { read: () => Promise.resolve(null), cancel: () => {} };
   const reader = openByteReader(body);
   return {
@@ -64,7 +65,7 @@ function sourceOf(body: ReadableStream<Uint8Array> | null, signal: AbortSignal):
   };
 }
 
-function fail(error: unknown, signal: AbortSignal): never {
+function fail(error: unknown, signal: EndSignal): never {
   if (signal.aborted) throw abortedError("body", signal.reason);
   throw new TransportError("the upstream closed the connection", {
     phase: "body",

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { EndSignal } from "../lifetime.ts";
+
 /** A body that is pulled. `read()` gives all bytes that have arrived, so what arrives together is handled together. */
 export interface ByteSource {
   /** Resolves with bytes, or with `null` at the end. Rejects with {@linkcode TransportError}. One read at a time. */
@@ -27,7 +29,7 @@ export interface TransportRequest {
   readonly method: "POST" | "GET";
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
-  readonly signal: AbortSignal;
+  readonly signal: EndSignal;
   /** Milliseconds until a connection with TLS must stand. */
   readonly connectTimeoutMs: number;
 }
