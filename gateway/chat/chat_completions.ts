@@ -79,6 +79,8 @@ async function passOn(
     choices: typeof body.n === "number" ? body.n : 1,
     model: named,
   });
+  // Before the turn begins: a client that is gone already has aborted a stream, or closed a request.
+  context.streaming = request.stream;
   const turn = new Turn({
     context,
     admission: services.admission,
@@ -88,7 +90,6 @@ async function passOn(
     secret: key,
     idleTimeoutMs: idleMs,
   });
-  context.streaming = true;
   const stream = turnStream(turn, relay, context.clock, gateway.keepalive_s * 1000);
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } });
 }

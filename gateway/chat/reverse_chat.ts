@@ -73,6 +73,8 @@ export async function reverseChat(
     stream: request.stream,
     showUsage: body.stream_options?.include_usage === true,
   });
+  // Before the turn begins: a client that is gone already has aborted a stream, or closed a request.
+  context.streaming = request.stream;
   const turn = new Turn({
     context,
     admission: services.admission,
@@ -91,7 +93,6 @@ export async function reverseChat(
     const estimated = usage.reported ? {} : { "x-bridge-usage": "estimated" };
     return json(completion, 200, { ...headers, ...estimated });
   }
-  context.streaming = true;
   const stream = turnStream(turn, translation, context.clock, gateway.keepalive_s * 1000);
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } });
 }

@@ -16,11 +16,22 @@ export function logFinished(log: Logger, context: RequestContext, durationMs: nu
   });
 }
 
+/** What an upstream says inside a stream when it refuses the request: outside of one it is a 4xx. */
+const REFUSALS: ReadonlySet<unknown> = new Set([
+  "context_length_exceeded",
+  "insufficient_quota",
+  "invalid_prompt",
+  "rate_limit_exceeded",
+]);
+
 /** Whether someone should look: what the gateway says because it stops, or was never told to do, is no failure. */
-function isFailure({ error, fields }: RequestContext): boolean {
+function isFailure({ error, fields, abortReason }: RequestContext): boolean {
   if (error !== null) return true;
-  const { status, error_code: code } = fields;
-  return Number(status ?? 0) >= 500 && status !== 501 && code !== "shutting_down";
+  const { status, outcome, error_code: code } = fields;
+  if (code === "shutting_down" || abortReason?.code === "shutting_down") return false;
+  if (Number(status ?? 0) >= 500) return status !== 501;
+  // A stream that failed has begun with 200.
+  return status === 200 && outcome === "failed" && !REFUSALS.has(code);
 }
 
 /** An error as an answer. What is not a `SynthError` is a bug: the client learns the request id, the log the rest. */

@@ -168,6 +168,8 @@ async function answerOf(
     if (!(error instanceof BudgetMessage) || told === null || told.options.plan.compaction) {
       throw error;
     }
+    // Its status is 200: without this the log would take it for a model's answer.
+    context.fields["error_code"] = error.code;
     return await budgetMessage(told.options, error, (response) => told.stored.keep(response, null));
   }
 }
@@ -234,6 +236,8 @@ async function answer(
     stream: request.stream,
     ids,
   });
+  // Before the turn begins: a client that is gone already has aborted a stream, or closed a request.
+  context.streaming = request.stream;
   const turn = new Turn({
     context,
     admission: services.admission,
@@ -260,7 +264,6 @@ async function answer(
     const made = await whole(turn, translation, context, headers);
     return made instanceof Response ? made : failed(made);
   }
-  context.streaming = true;
   const stream = turnStream(turn, translation, context.clock, gateway.keepalive_s * 1000);
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } });
 }

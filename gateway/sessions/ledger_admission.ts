@@ -185,6 +185,16 @@ export class LedgerAdmission implements Admission {
   ): Promise<T> {
     try {
       return await this.#calls.again(operation, step);
+    } catch (error) {
+      // The line of the request may be written already.
+      const { leaseId: lease, sessionId: session } = held.ref;
+      this.#options.log.error("a lease stays open until it expires", {
+        lease,
+        session,
+        operation,
+        error,
+      });
+      throw error;
     } finally {
       this.#close(held);
     }

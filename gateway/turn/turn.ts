@@ -193,7 +193,10 @@ export class Turn {
       this.#options.onEnd?.(),
     ]);
     this.#over = true;
-    if (context.streaming) context.finish();
+    if (!context.streaming) return;
+    // The client may be gone before its answer was returned.
+    context.fields["status"] ??= 200;
+    context.finish();
   }
 
   #noteFirst(): void {
