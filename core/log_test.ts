@@ -88,6 +88,21 @@ Deno.test("createLogger shows members of any name, and errors and maps given as 
   assertEquals([records()[2]?.["api_key"], records()[2]?.["n"]], [REDACTED, "1"]);
 });
 
+Deno.test("createLogger masks registered secrets in headers, and in the name and the message of errors", () => {
+  const secret = "quote?token=tail of it";
+  const { log, lines } = capture({ secrets: new SecretSet([secret]) });
+  const error = new Error(`broke with ${secret}`);
+  error.name = secret;
+  const headers = new Headers({ "x-echo": secret, "x-api-key": "k", "x-fine": "fine" });
+  log.info("nested", { headers, error });
+  log.info("error", error as unknown as LogFields);
+  log.info("headers", headers as unknown as LogFields);
+  log.child(headers as unknown as LogFields).info("child");
+  for (const line of lines) assertFalse(/quote|tail of it/.test(line), line);
+  const shown = { "x-api-key": REDACTED, "x-echo": REDACTED, "x-fine": "fine" };
+  assertEquals(JSON.parse(lines[0] ?? "")["headers"], shown);
+});
+
 Deno.test("createLogger never throws", () => {
   const hostile = {
     get trap(): string {

@@ -192,10 +192,10 @@ class Redactor {
     if (depth >= MAX_DEPTH || --this.#left < 0) return "[cut]";
     if (value instanceof Error) return this.#error(value, depth);
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
-    if (value instanceof Headers) return redactHeaders(value);
     if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
     if (Array.isArray(value)) return value.map((item) => this.value(item, depth + 1));
-    return this.#members(value instanceof Map ? [...value] : Object.entries(value), depth);
+    const listed = value instanceof Map || value instanceof Headers;
+    return this.#members(listed ? [...value] : Object.entries(value), depth);
   }
 
   #members(entries: [unknown, unknown][], depth: number): Json {
@@ -210,7 +210,10 @@ class Redactor {
   }
 
   #error(error: Error, depth: number): Json {
-    const shown: { [key: string]: Json } = { name: error.name, message: this.#mask(error.message) };
+    const shown: { [key: string]: Json } = {
+      name: this.#mask(error.name),
+      message: this.#mask(error.message),
+    };
     if (error instanceof SynthError) {
       shown["code"] = error.code;
       shown["status"] = error.status;

@@ -190,6 +190,20 @@ Deno.test("pass-through lets nothing follow the terminal event", async () => {
   assertEquals((checkStream(parseSseText(raw)).output as unknown[]).length, 1);
 });
 
+Deno.test("pass-through tells of the response first, though its upstream does not", async () => {
+  const untold = eventsOfResponse(ITEMS).filter(({ type }) =>
+    type !== "response.created" && type !== "response.in_progress"
+  ).map(eventFrame);
+  for (const length of [untold.length, 3, 1, 0]) {
+    const { raw } = await ask(responsesSse(untold.slice(0, length)), { stream: true });
+    const events = parseSseText(raw);
+    const { status } = checkStream(events);
+    assertEquals(status, length === untold.length ? "completed" : "failed");
+    const told = events.filter(({ type }) => type === "response.created");
+    assertEquals(told.length, 1, `${length} events`);
+  }
+});
+
 Deno.test("pass-through leaves out what is no event", async () => {
   const good = eventsOfResponse([message("Hi")]).map(eventFrame);
   const bad = [

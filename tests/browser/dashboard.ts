@@ -203,6 +203,17 @@ Deno.test("the dashboard in Chromium", async (t) => {
     }
   });
 
+  await t.step("has the system's own colours where those are forced", async () => {
+    const fills = (): Promise<unknown> =>
+      page.evaluate(
+        `new Set([...document.querySelectorAll("#sessions .bar-used")].map((bar) => getComputedStyle(bar).fill)).size`,
+      );
+    assert(Number(await fills()) > 1, "a limit that is reached looks like any other");
+    await page.emulateMedia({ forcedColors: "active" });
+    assertEquals(await fills(), 1);
+    await page.emulateMedia({ forcedColors: "none" });
+  });
+
   await t.step("fits 320 pixels, and a zoom of 200 %, without scrolling sideways", async () => {
     for (const width of [320, 640, 800]) {
       await page.setViewportSize({ width, height: 800 });

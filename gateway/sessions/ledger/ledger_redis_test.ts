@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { RedisPort } from "@synth/core/storage";
 import { RespTransport } from "@synth/core/storage/resp";
 import { UpstashTransport } from "@synth/core/storage/upstash";
@@ -7,6 +7,7 @@ import { startRedis } from "../../../tests/support/redis_server.ts";
 import { startUpstashProxy } from "../../../tests/support/upstash_proxy.ts";
 import { RedisLedger } from "./ledger_redis.ts";
 import { LedgerKeys } from "./redis_keys.ts";
+import { DEFAULT_RETENTION } from "./retention.ts";
 import { runSteps } from "./testing/interleaving.ts";
 import { lawsRuns, lawsSeed } from "./testing/laws_runs.ts";
 import { ledgerContract, type LedgerSubject, NOON } from "./testing/ledger_contract.ts";
@@ -44,6 +45,32 @@ ledgerContract("RedisLedger over Upstash's REST protocol", async () => {
   const proxy = await startUpstashProxy(redis.url);
   const transport = () => new UpstashTransport({ url: proxy.url, token: proxy.token });
   return subjectOn([transport(), transport(), transport()], proxy);
+});
+
+Deno.test("RedisLedger keeps a session long after its end, and one without an end for ever", async () => {
+  const port = new RespTransport({ url: redis.url });
+  const ledger = new RedisLedger(port);
+  const keys = new LedgerKeys("kept");
+  const left = async (id: string): Promise<number> => {
+    const [ms] = await port.pipeline([["PTTL", keys.session(id)]]);
+    return Number(ms);
+  };
+  const who = { org: "kept", user: "user", keyId: "k", makeActive: true };
+  const lasting = spec([limit("tokens", 1000)]);
+  await ledger.openSession({ ...who, spec: lasting });
+  await ledger.settle(usage(granted(await ledger.reserve(ask("kept", lasting.id))), 10, 1));
+  assertEquals(await left(lasting.id), -1);
+  const brief = spec([limit("tokens", 1000)], { ttlMs: 60_000, idleMs: 30_000 });
+  await ledger.openSession({ ...who, spec: brief });
+  const { sessionMs } = DEFAULT_RETENTION;
+  // Its end and what the store's clock has done meanwhile are minutes, the retention is days.
+  for (const step of ["open", "reserve", "heartbeat", "end"]) {
+    if (step === "reserve") granted(await ledger.reserve(ask("kept", brief.id)));
+    if (step === "heartbeat") await ledger.heartbeat("kept", brief.id);
+    if (step === "end") await ledger.endSession("kept", brief.id);
+    assert(Math.abs(await left(brief.id) - sessionMs) < 3_600_000, step);
+  }
+  await ledger.close();
 });
 
 Deno.test("RedisLedger is exact when answers are lost and requests doubled", async () => {

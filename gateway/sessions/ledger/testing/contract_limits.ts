@@ -70,29 +70,35 @@ export function limitContract(test: RegisterTest): void {
     },
   );
 
-  test("bounds the input by the longest prefix that the session remembers", async (ledger, org) => {
-    const { id } = (await opened(ledger, org, spec([limit("tokens", 1_000_000)]))).session;
-    const inputOf = async (prefixes: ReserveInput["prefixes"], inputBound = 9000) =>
-      granted(await ledger.reserve(ask(org, id, { prefixes, inputBound }))).inputTokens;
-    assertEquals(await inputOf([{ hash: "a", rest: 5 }]), 9000);
-    const grant = granted(await ledger.reserve(ask(org, id)));
-    const remember = [{ hash: "a", tokens: 1000 }, { hash: "ab", tokens: 1500 }];
-    await ledger.settle(usage(grant, 1, 1, { remember }));
-    const candidates = [{ hash: "abc", rest: 0 }, { hash: "ab", rest: 40 }, {
-      hash: "a",
-      rest: 700,
-    }];
-    assertEquals(await inputOf(candidates), 1540);
-    assertEquals(await inputOf(candidates, 1200), 1200);
-    assertEquals(await inputOf([{ hash: "a", rest: 700 }]), 1700);
-    for (let n = 0; n < 8; n++) {
-      const next = granted(await ledger.reserve(ask(org, id)));
-      const four = [0, 1, 2, 3].map((m) => ({ hash: `p${n * 4 + m}`, tokens: n }));
-      await ledger.settle(usage(next, 1, 1, { remember: four }));
-    }
-    assertEquals(await inputOf(candidates), 9000);
-    assertEquals(await inputOf([{ hash: "p0", rest: 10 }]), 10);
-  });
+  for (const [windowMs, where] of [[null, ""], [60_000, ", with a window, too"]] as const) {
+    test(
+      `bounds the input by the longest prefix that the session remembers${where}`,
+      async (ledger, org) => {
+        const { id } =
+          (await opened(ledger, org, spec([limit("tokens", 1_000_000, { windowMs })]))).session;
+        const inputOf = async (prefixes: ReserveInput["prefixes"], inputBound = 9000) =>
+          granted(await ledger.reserve(ask(org, id, { prefixes, inputBound }))).inputTokens;
+        assertEquals(await inputOf([{ hash: "a", rest: 5 }]), 9000);
+        const grant = granted(await ledger.reserve(ask(org, id)));
+        const remember = [{ hash: "a", tokens: 1000 }, { hash: "ab", tokens: 1500 }];
+        await ledger.settle(usage(grant, 1, 1, { remember }));
+        const candidates = [{ hash: "abc", rest: 0 }, { hash: "ab", rest: 40 }, {
+          hash: "a",
+          rest: 700,
+        }];
+        assertEquals(await inputOf(candidates), 1540);
+        assertEquals(await inputOf(candidates, 1200), 1200);
+        assertEquals(await inputOf([{ hash: "a", rest: 700 }]), 1700);
+        for (let n = 0; n < 8; n++) {
+          const next = granted(await ledger.reserve(ask(org, id)));
+          const four = [0, 1, 2, 3].map((m) => ({ hash: `p${n * 4 + m}`, tokens: n }));
+          await ledger.settle(usage(next, 1, 1, { remember: four }));
+        }
+        assertEquals(await inputOf(candidates), 9000);
+        assertEquals(await inputOf([{ hash: "p0", rest: 10 }]), 10);
+      },
+    );
+  }
 
   test(
     "frees a rolling window bucket by bucket, the oldest counted whole",
