@@ -21,6 +21,9 @@ import { startGateway, type TestGateway } from "./support/test_gateway.ts";
 const UPSTREAM_KEY = "up-key-canary-77f1";
 const CLIENT_KEY = "client-key-canary-0b3d";
 
+/** The key as JSON may write it as well: with characters by number, in either case. */
+const ESCAPED_KEY = UPSTREAM_KEY.replace("u", "\\u0075").replace("-", "\\u002D");
+
 /** Headers that clients send, each with a mark of its own. */
 const HEADERS: Record<string, string> = {
   "cookie": "session=canary-cookie-11",
@@ -61,6 +64,23 @@ const REPLIES: Record<string, RawReply> = {
     frame(errorChunk(`broke with ${UPSTREAM_KEY}`)),
   ]),
   "quotes the key in text": stream(text(`my key is ${UPSTREAM_KEY}`), finish("stop"), usage()),
+  "quotes the key in text, escaped": sse([
+    `data: {"choices":[{"index":0,"delta":{"content":"my key is ${ESCAPED_KEY}"}}]}\n\n`,
+    `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n`,
+    "data: [DONE]\n\n",
+  ]),
+  "quotes the key in a whole answer, escaped": {
+    ...json(200, {}),
+    steps: [
+      `{"choices":[{"index":0,"message":{"role":"assistant","content":"${ESCAPED_KEY}",` +
+      `"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\\"${ESCAPED_KEY}\\":1}"}}]},` +
+      `"finish_reason":"stop"}],"${ESCAPED_KEY}":1}`,
+    ],
+  },
+  "quotes the key in an error, escaped": {
+    ...json(400, {}),
+    steps: [`{"error":{"message":"no such key: ${ESCAPED_KEY}","code":"c"}}`],
+  },
   "quotes the key in JSON": json(200, {
     error: { message: `broke with ${UPSTREAM_KEY}`, code: 400 },
   }),
@@ -84,7 +104,11 @@ async function seenOf(response: Response): Promise<string> {
 function assertClean(it: TestGateway, seen: string, where: string): void {
   const log = it.lines.join("\n");
   assert(!log.includes("canary"), `${where}: the log has ${/[^"\s]*canary[^"\s]*/.exec(log)?.[0]}`);
-  assert(!seen.includes(UPSTREAM_KEY), `${where}: the answer has the upstream's key`);
+  const plain = seen.replace(
+    /\\u([0-9a-f]{4})/gi,
+    (_, code) => String.fromCharCode(parseInt(code, 16)),
+  );
+  assert(!plain.includes(UPSTREAM_KEY), `${where}: the answer has the upstream's key`);
   assert(!seen.includes(CLIENT_KEY), `${where}: the answer has the client's key`);
 }
 

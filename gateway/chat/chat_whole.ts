@@ -12,10 +12,10 @@ import type { Lease } from "../sessions/lease.ts";
 import { settledInTime } from "../sessions/settled_in_time.ts";
 import { failedResponseError } from "../turn/turn_error.ts";
 import { watchClient } from "../upstreams/open_upstream.ts";
-import { withoutKey } from "../upstreams/failure_error.ts";
 import { lateBody } from "../upstreams/late_body.ts";
 import { readTextInTime } from "../upstreams/read_text.ts";
 import type { TransportReply } from "../upstreams/transport.ts";
+import { withoutKey } from "../upstreams/without_key.ts";
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 

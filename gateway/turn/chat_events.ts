@@ -8,10 +8,10 @@ import type { RequestContext } from "../http/request_context.ts";
 import type { Services } from "../services.ts";
 import type { Lease } from "../sessions/lease.ts";
 import { settledInTime } from "../sessions/settled_in_time.ts";
-import { withoutKey } from "../upstreams/failure_error.ts";
 import { lateBody } from "../upstreams/late_body.ts";
 import { readTextInTime } from "../upstreams/read_text.ts";
 import type { ByteSource, TransportReply, WholeAnswer } from "../upstreams/transport.ts";
+import { withoutKey } from "../upstreams/without_key.ts";
 import { firstWord } from "./first_word.ts";
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024;

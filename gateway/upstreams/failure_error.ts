@@ -1,8 +1,9 @@
 /** The last failure of a call as the answer that the client gets, when nothing was sent to it yet. @module */
-import { REDACTED, SynthError } from "@synth/core";
+import { SynthError } from "@synth/core";
 import { upstreamHttpError } from "../bridge/upstream_error.ts";
 import type { UpstreamFailure } from "./retry.ts";
 import type { Upstream } from "./upstream.ts";
+import { withoutKey } from "./without_key.ts";
 
 /** Header names whose values are secrets, such as `api-key`. */
 const SECRET_HEADER = /key|token|secret|auth|password|credential/i;
@@ -39,9 +40,4 @@ export function failureError(
     type: "server_error",
     cause: error,
   });
-}
-
-/** The text with the key masked. */
-export function withoutKey(text: string, key: string | null): string {
-  return key === null || key.length < 6 ? text : text.replaceAll(key, REDACTED);
 }
