@@ -51,6 +51,7 @@ export async function runUp(this: CliContext, flags: UpFlags): Promise<void> {
   };
   const config = await load();
   const lines = new GatheredLines((text) => this.process.stderr.write(text));
+  lines.flushAtEnd();
   const log = createLogger({
     write: (line) => lines.add(line),
     level: config.gateway.log_level,

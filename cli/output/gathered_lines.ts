@@ -17,7 +17,14 @@ export class GatheredLines {
     this.#text += line + "\n";
   }
 
-  /** Writes what there is now: to be called before the process ends. */
+  /** Sees to it that the lines of the last turn are written, however the process ends: by an exit, or by an error that nobody caught. */
+  flushAtEnd(): void {
+    for (const event of ["unload", "error", "unhandledrejection"]) {
+      globalThis.addEventListener(event, () => this.flush());
+    }
+  }
+
+  /** Writes what there is now. */
   flush(): void {
     const text = this.#text;
     this.#text = "";
