@@ -68,6 +68,11 @@ Deno.test("Sealer.sealLater and openLater are the same as seal and open", async 
   const scope = { org: "o", model: "m" };
   const later = await sealer.sealLater(content, scope);
   assertEquals(sealer.open(later, scope), content);
+  // A nonce that comes twice under one key opens all that is sealed with it.
+  const nonces = new Set([later.slice(0, 23)]);
+  for (let n = 0; n < 50; n++) nonces.add((await sealer.sealLater(content, scope)).slice(0, 23));
+  for (let n = 0; n < 50; n++) nonces.add(sealer.seal(content, scope).slice(0, 23));
+  assertEquals(nonces.size, 101, "every nonce is random");
   assertEquals(await sealer.openLater(sealer.seal(content, scope), scope), content);
   assertEquals(await sealer.openLater(later, { org: "p", model: "m" }), null);
   assertEquals(await sealer.openLater(`${later.slice(0, -4)}AAAA`, scope), null);

@@ -83,3 +83,16 @@ Deno.test("RateLimiter tells nobody to try again where the limit is 0", () => {
     assertEquals(error.message.includes("try again"), false, error.message);
   }
 });
+
+Deno.test("RateLimiter forgets no key whose streams are open, however many others come", async () => {
+  const { clock, rates } = limiter({ requestsPerMinute: 5 });
+  const busy = principal("key_busy", { maxStreams: 1 });
+  rates.admit(busy);
+  const end = rates.openStream(busy);
+  await clock.tick(61_000);
+  for (let n = 0; n < 10_050; n++) rates.admit(principal(`key_${n}`));
+  assertThrows(() => rates.openStream(busy), SynthError);
+  end();
+  rates.openStream(busy)();
+  assertEquals(rates.streamsOpen, 0);
+});

@@ -146,17 +146,19 @@ Deno.test("keys are compared as hashes, in a time that their content does not ch
 
 Deno.test("hashes are compared by equalHashes and by nothing else", async () => {
   const found: string[] = [];
-  const directory = new URL("../../core/auth/", import.meta.url);
-  for await (const { name, isFile } of Deno.readDir(directory)) {
-    if (!isFile || name.endsWith("_test.ts")) continue;
-    const source = await Deno.readTextFile(new URL(name, directory));
-    const [, body = ""] = /function equalHashes[^]*?\{([^]*?)\n\}/.exec(source) ?? [];
-    // Its own two comparisons are of numbers.
-    const own = body.match(/[!=]==.*/g) ?? [];
-    if (name === "key.ts") assertEquals(own, ["!== b.length) return false;", "=== 0;"]);
-    for (const line of source.replace(body, "").split("\n")) {
-      if (/\bhash\w* [!=]== (?!null|undefined)|[!=]== [\w.]*\bhash\b/i.test(line)) {
-        found.push(`${name}: ${line.trim()}`);
+  for (const room of ["core/auth", "task_app/server", "gateway/dashboard", "gateway/http"]) {
+    const directory = new URL(`../../${room}/`, import.meta.url);
+    for await (const { name, isFile } of Deno.readDir(directory)) {
+      if (!isFile || name.endsWith("_test.ts")) continue;
+      const source = await Deno.readTextFile(new URL(name, directory));
+      const [, body = ""] = /function equalHashes[^]*?\{([^]*?)\n\}/.exec(source) ?? [];
+      // Its own two comparisons are of numbers.
+      const own = body.match(/[!=]==.*/g) ?? [];
+      if (name === "key.ts") assertEquals(own, ["!== b.length) return false;", "=== 0;"]);
+      for (const line of source.replace(body, "").split("\n")) {
+        if (/\bhash\w* [!=]== (?!null|undefined)|[!=]== [\w.]*\bhash\b/i.test(line)) {
+          found.push(`${room}/${name}: ${line.trim()}`);
+        }
       }
     }
   }

@@ -1,6 +1,9 @@
-/** Who is shown what by a scan: the task apps' key, and the credentials of managed tunnels. */
+/** Who is shown what by a scan: the task apps' key, and the credentials of managed tunnels; and where a scan lets itself be led. */
 import { assert, assertEquals } from "@std/assert";
+import { relative } from "node:path";
 import { FakeClock, SecretSet } from "@synth/core";
+import { findCloudflared } from "../../task_app/tunnels/cloudflared/find_cloudflared.ts";
+import { checkTaskAppHealth } from "../../task_app/health.ts";
 import { checkCandidate } from "../../task_app/discovery/check_candidate.ts";
 import type { MergedCandidate } from "../../task_app/discovery/merge.ts";
 
@@ -118,4 +121,81 @@ Deno.test("a scan reads no more of a greeting than one has", async () => {
   });
   assertEquals(app.is_task_app, false);
   assert(read < 1_000_000, `${read} bytes were read`);
+});
+
+/** What a server at this address answers; every request is counted. */
+async function healthOf(
+  answer: (url: string) => Response,
+): Promise<{ asked: string[]; status: string }> {
+  const asked: string[] = [];
+  const { status } = await checkTaskAppHealth("http://127.0.0.1:8001", {
+    apiKey: KEY,
+    info: false,
+    clock: new FakeClock(),
+    fetch: (input) => {
+      const url = String(input);
+      asked.push(url);
+      // What follows for ever must fail, and not hang.
+      if (asked.length > 20) throw new Error("asked again and again");
+      return Promise.resolve(answer(url));
+    },
+  });
+  return { asked, status };
+}
+
+Deno.test("a health check follows redirects to HTTP alone, and five of them", async () => {
+  for (
+    const location of [
+      "file:///a/secret",
+      "data:application/json,{}",
+      "blob:http://127.0.0.1/x",
+      "ftp://127.0.0.1/x",
+    ]
+  ) {
+    const headers = { location };
+    const { asked, status } = await healthOf(() => new Response(null, { status: 302, headers }));
+    assertEquals([asked.length, status], [1, "unreachable"], location);
+  }
+  let hops = 0;
+  const { asked, status } = await healthOf(() =>
+    new Response(null, { status: 307, headers: { location: `/${hops++}` } })
+  );
+  assertEquals([asked.length, status], [6, "unreachable"]);
+});
+
+Deno.test("a health check reads no more of an answer than one has", async () => {
+  let read = 0;
+  const { status } = await healthOf(() =>
+    new Response(
+      new ReadableStream<Uint8Array>({
+        pull(controller) {
+          read += 16_384;
+          if (read > 8_000_000) controller.close();
+          else controller.enqueue(new Uint8Array(16_384).fill(32));
+        },
+      }),
+    )
+  );
+  assert(read < 1_000_000, `${read} bytes were read`);
+  assertEquals(status, "healthy");
+});
+
+Deno.test("programs are looked for at absolute places alone: not where somebody happens to stand", async () => {
+  const there = await Deno.makeTempDir({ prefix: "synth-programs-" });
+  try {
+    await Deno.writeTextFile(`${there}/cloudflared`, "#!/bin/sh\n", { mode: 0o755 });
+    const find = (path: string) =>
+      findCloudflared({
+        home: `${there}/home`,
+        os: "linux",
+        env: (name) => name === "PATH" ? path : undefined,
+      }).catch((error) => error.code);
+    const fromHere = relative(Deno.cwd(), there);
+    for (const path of [fromHere, `./${fromHere}`, `${fromHere}:${fromHere}/`, ".", "", ":"]) {
+      assertEquals(await find(path), "cloudflared_not_found", path);
+    }
+    assertEquals(await find(`${fromHere}:${there}`), `${there}/cloudflared`);
+  } finally {
+    await Deno.remove(there, { recursive: true });
+  }
 });
