@@ -5,7 +5,7 @@
  */
 import { type Clock, type Json, type Logger, newId, newTimedId, SynthError } from "@synth/core";
 import type { SessionsConfig } from "@synth/core/config";
-import { ceilingRates, costOf, FREE, type Price, type TokenUsage } from "../pricing/price.ts";
+import { costOf, FREE, type Price, type TokenUsage } from "../pricing/price.ts";
 import type { PriceBook } from "../pricing/price_book.ts";
 import type { Admission, AdmissionRequest, Admitted, Settlement } from "./admission.ts";
 import type { AdmissionObserver, StoreOperation } from "./admission_observer.ts";
@@ -18,7 +18,6 @@ import type {
   LeaseRef,
   Refusal,
   ReserveInput,
-  ReserveRate,
   SessionLedger,
   Settled,
   UsageDetail,
@@ -28,9 +27,10 @@ import { isUnavailable, LedgerCalls, note, refusedBy } from "./ledger_calls.ts";
 import { type Lease, metered, unmetered } from "./lease.ts";
 import { amounts } from "./limits.ts";
 import { onLimitOf } from "./on_limit.ts";
-import { type ModelTerms, outputTerms, termsOf } from "./model_terms.ts";
+import { outputTerms, termsOf } from "./model_terms.ts";
 import type { PrefixHasher } from "./prefix_hash.ts";
 import { refusalError } from "./refusal.ts";
+import { asSent, choicesOf, outputCap, ratesOf } from "./request_terms.ts";
 import { thinkingAt } from "./thinking.ts";
 
 /** The parts of {@linkcode LedgerAdmission}. */
@@ -283,7 +283,7 @@ export class LedgerAdmission implements Admission {
     if (!outcome.granted) observer?.budgetRefused(...refusedBy(outcome));
     if (!outcome.granted) throw await this.#refused(outcome, request, bounded.unmeterable);
     const granted = outcome.outputTokens;
-    const lease = metered(input.leaseId, cap(outcome, request, terms), times);
+    const lease = metered(input.leaseId, outputCap(outcome, request, terms), times);
     this.#held.set(lease, {
       ref: outcome.lease,
       session,
@@ -378,39 +378,6 @@ function budgetStoreUnavailable(cause: unknown): SynthError {
   });
 }
 
-/** The largest rates from each size of input on. */
-function ratesOf(price: Price): ReserveRate[] {
-  return price.tiers.map((tier) => ({
-    aboveInput: tier.aboveInputTokens,
-    ...ceilingRates(price, tier.aboveInputTokens + 1),
-  }));
-}
-
-/**
- * The cap to send. Where the model's window is known and the input nearly fills it, asking for the whole grant would be refused by upstreams that add the two up.
- */
-function cap(grant: Grant, request: AdmissionRequest, terms: ModelTerms): number | null {
-  if (grant.outputTokens === null) return null;
-  const asked = Math.min(grant.outputTokens, request.requestedOutputTokens ?? Infinity);
-  const room = (terms.contextWindow ?? Infinity) - grant.inputTokens;
-  return room >= LEAST_ROOM ? Math.min(asked, room) : asked;
-}
-
 function least(a: bigint, b: bigint): bigint {
   return a < b ? a : b;
-}
-
-/** Tokens of room below which the bound of the input says more about bytes than about the window. */
-const LEAST_ROOM = 4096;
-
-function choicesOf(request: AdmissionRequest): number {
-  const n = request.chat["n"];
-  return typeof n === "number" && Number.isSafeInteger(n) && n > 1 ? Math.min(n, 1024) : 1;
-}
-
-/** A part in the client's words: where the request is translated, its place is another one. */
-function asSent(unmeterable: string, { api, model }: AdmissionRequest): string {
-  if (api === "chat" && model.upstream.api === "chat") return unmeterable;
-  const field = api === "chat" ? "messages" : "input";
-  return unmeterable.replace(/^messages\[\d+\](?:\.content\[\d+\])?/, field);
 }
