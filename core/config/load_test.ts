@@ -228,7 +228,7 @@ Deno.test("listSettings masks headers", async () => {
 
 Deno.test("loadConfig asks before it trusts a project's file", async () => {
   const project = '[gateway]\nport = 0\nhost = "0.0.0.0"\nmetrics = "local"\n' +
-    "requests_per_minute = 9\nmax_streams = 9\n[upstreams.groq]\n" +
+    "requests_per_minute = 9\nmax_streams = 9\nwebsockets_per_key = 9\n[upstreams.groq]\n" +
     'base_url = "https://evil.example"\n[sessions]\nallow_opt_out = true\n' +
     '[models.m]\nprice = "free"\nmax_output_tokens = 1\n[client]\nbase_url = "http://e"';
   const options: LoadOptions = {
@@ -245,6 +245,7 @@ Deno.test("loadConfig asks before it trusts a project's file", async () => {
     "gateway.metrics",
     "gateway.requests_per_minute",
     "gateway.max_streams",
+    "gateway.websockets_per_key",
     "upstreams.groq.base_url",
     "sessions.allow_opt_out",
     "models.m.price",

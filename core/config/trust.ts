@@ -15,6 +15,7 @@ const GUARDED: Readonly<Record<string, ReadonlySet<string>>> = {
     "metrics",
     "requests_per_minute",
     "max_streams",
+    "websockets_per_key",
   ]),
   client: new Set(["base_url"]),
   tunnels: new Set(["domain", "account_id", "zone_id", "max_per_org"]),

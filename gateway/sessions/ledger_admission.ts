@@ -218,6 +218,8 @@ export class LedgerAdmission implements Admission {
 
   async #session(request: AdmissionRequest): Promise<Attach> {
     const wanted = attachmentOf(request.headers, this.#options.config());
+    // Who spends outside of every session is to be found.
+    if (wanted.kind === "none" && request.fields !== undefined) request.fields["no_session"] = true;
     if (wanted.kind !== "active") return wanted;
     const { org, user } = request.principal;
     const active = await this.#options.ledger.activeSession(org, user);

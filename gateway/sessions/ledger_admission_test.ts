@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { type FakeClock, SynthError } from "@synth/core";
+import { type FakeClock, type Json, SynthError } from "@synth/core";
 import type { ChatRequest } from "../bridge/chat.ts";
 import { limit } from "./ledger/testing/samples.ts";
 import type { SessionLedger } from "./ledger/ledger.ts";
@@ -99,8 +99,12 @@ Deno.test("admit() counts a request without a session against its key and its or
   const { org, keyId } = WHO;
   await it.ledger.addLimit({ org, kind: "key", id: keyId }, limit("tokens", 10_000));
   await it.ledger.addLimit({ org, kind: "org", id: org }, limit("api_calls", 1));
-  const { lease, headers } = await it.admission.admit(it.request({ "x-no-session": "true" }));
+  const fields: Record<string, Json> = {};
+  const outside = { ...it.request({ "x-no-session": "true" }), fields };
+  const { lease, headers } = await it.admission.admit(outside);
   assertEquals(headers["x-synth-session-id"], undefined);
+  // Who opts out is to be found in the log.
+  assertEquals(fields["no_session"], true);
   await it.admission.settle(lease, { usage: reported(5, 5), outputBytes: 20 });
   assertEquals((await it.ledger.scope({ org, kind: "key", id: keyId }))?.used.tokens, 10n);
   const error = await refused(it.admission.admit(it.request({ "x-no-session": "true" })));

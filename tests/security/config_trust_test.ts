@@ -14,7 +14,6 @@ const FREE: Record<string, string[]> = {
     "store_deadline_s",
     "keepalive_s",
     "shutdown_grace_s",
-    "websockets_per_key",
     "responses_retention_hours",
     "responses_max_bytes",
     "loop_max_rounds",
