@@ -3,6 +3,7 @@ import type { StricliProcess } from "@stricli/core";
 import type { Environment } from "@synth/core/config";
 import { consoleWidth } from "@synth/core/platform";
 import { colorDepth } from "./output/color.ts";
+import { writeAll } from "./output/write_all.ts";
 
 /** Where text goes. */
 export interface Stream {
@@ -50,7 +51,7 @@ function stream(target: typeof Deno.stdout | typeof Deno.stderr, env: Environmen
   let gone = false;
   return {
     write: (text) => {
-      if (!writeAll(target, encoder.encode(text))) gone = true;
+      if (!written(target, encoder.encode(text))) gone = true;
     },
     gone: () => gone,
     getColorDepth: () => colorDepth(env, isTerminal),
@@ -60,9 +61,9 @@ function stream(target: typeof Deno.stdout | typeof Deno.stderr, env: Environmen
 }
 
 /** A reader that has gone (`synth config show | head`) is no failure of ours. `false` when it has. */
-function writeAll(target: { writeSync(p: Uint8Array): number }, bytes: Uint8Array): boolean {
+function written(target: typeof Deno.stdout | typeof Deno.stderr, bytes: Uint8Array): boolean {
   try {
-    for (let at = 0; at < bytes.length;) at += target.writeSync(bytes.subarray(at));
+    writeAll(target, bytes);
     return true;
   } catch (error) {
     // Messages are lost with their terminal; data that does not arrive is a failure.
