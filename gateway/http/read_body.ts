@@ -14,8 +14,7 @@ export interface BodyLimits {
   readonly signal: EndSignal;
 }
 
-/** Two equal `Content-Length` come as `9, 9`: the server's parser takes them for one, and a comparison with the limit for none. */
-const ONE_NUMBER = /^[0-9]+$/;
+const DIGITS = /^[0-9]+$/;
 
 /**
  * All bytes of the body.
@@ -36,7 +35,7 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
   const length = request.headers.get("content-length");
   if (Number(length ?? 0) > limits.maxBytes) throw tooLarge(limits);
   // Before anything asks for the body as a stream: the runtime makes one then, and reads through it.
-  if (!compressed && length !== null && ONE_NUMBER.test(length)) {
+  if (!compressed && length !== null && isSure(length, request.headers)) {
     return await declared(request, limits);
   }
   if (request.body === null) return new Uint8Array(0);
@@ -68,6 +67,14 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
     stopTimer();
     limits.signal.removeEventListener("abort", onAbort);
   }
+}
+
+/**
+ * Whether the server's HTTP parser holds the body to this length. Two equal headers come as `9, 9`, one length to the parser and no number here; beside chunks
+ * a length says nothing, and workerd shows both.
+ */
+function isSure(length: string, headers: Headers): boolean {
+  return DIGITS.test(length) && !headers.has("transfer-encoding");
 }
 
 /**

@@ -10,9 +10,16 @@ function post(body: BodyInit, headers: Record<string, string>): Request {
   return new Request("http://gateway.test/", { method: "POST", body, headers });
 }
 
-Deno.test("readBody counts a body whose length is not one number while it arrives", async () => {
-  // Two equal headers are one length to the server's parser, and their values come joined.
-  for (const length of ["100000, 100000", "", "0x10", "1e9"]) {
+Deno.test("readBody counts a body while it arrives where its length is not sure", async () => {
+  const unsure: Record<string, string>[] = [
+    // Two equal headers are one length to the server's parser, and their values come joined.
+    { "content-length": "100000, 100000" },
+    { "content-length": "" },
+    { "content-length": "0x10" },
+    // workerd shows both, and reads the chunks.
+    { "content-length": "5", "transfer-encoding": "chunked" },
+  ];
+  for (const headers of unsure) {
     let pulled = 0;
     const endless = new ReadableStream({
       pull(controller) {
@@ -20,10 +27,9 @@ Deno.test("readBody counts a body whose length is not one number while it arrive
         else controller.enqueue(new Uint8Array(600));
       },
     });
-    const request = post(endless, { "content-length": length });
-    const error = await assertRejects(() => readBody(request, limits()), SynthError);
+    const error = await assertRejects(() => readBody(post(endless, headers), limits()), SynthError);
     assertEquals(error.code, "body_too_large");
-    assertLess(pulled, 10, length);
+    assertLess(pulled, 10, JSON.stringify(headers));
   }
 });
 
