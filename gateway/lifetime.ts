@@ -32,15 +32,25 @@ export class Lifetime implements EndSignal {
     if (this.#aborted) throw this.#reason;
   }
 
-  /** Ends it: each listener is called once, in the order in which they came. Later calls do nothing. */
+  /**
+   * Ends it: each listener is called once, in the order in which they came. Later calls do nothing.
+   *
+   * @throws what the first listener that failed threw, once all were called
+   */
   abort(reason: unknown): void {
     if (this.#aborted) return;
     this.#aborted = true;
     this.#reason = reason;
     // One that is called may take another one back.
+    let failed: { readonly error: unknown } | null = null;
     for (let next = this.#listeners.shift(); next !== undefined; next = this.#listeners.shift()) {
-      next();
+      try {
+        next();
+      } catch (error) {
+        failed ??= { error };
+      }
     }
+    if (failed !== null) throw failed.error;
   }
 
   addEventListener(_type: "abort", listener: () => void): void {

@@ -43,6 +43,19 @@ Deno.test("Lifetime calls whom an AbortSignal calls", () => {
   }));
 });
 
+Deno.test("Lifetime calls everybody, also behind a listener that throws", () => {
+  const life = new Lifetime();
+  const calls: string[] = [];
+  for (const name of ["a", "b", "c"]) {
+    life.addEventListener("abort", () => {
+      calls.push(name);
+      if (name !== "c") throw new Error(name);
+    });
+  }
+  assertThrows(() => life.abort("why"), Error, "a");
+  assertEquals([calls, life.aborted], [["a", "b", "c"], true]);
+});
+
 Deno.test("Lifetime.throwIfAborted throws the reason", () => {
   const life = new Lifetime();
   life.throwIfAborted();
