@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { newId } from "@synth/core";
+import { joinBytes, newId } from "@synth/core";
 import { SseParser } from "@synth/core/sse";
 import { EventWriter } from "../gateway/bridge/event_writer.ts";
 import type { EventSink } from "../gateway/bridge/stream/sink.ts";
@@ -47,16 +47,6 @@ function frames(delta: (n: number) => unknown): Uint8Array[] {
   list.push(encoder.encode(`data: ${JSON.stringify({ ...head, choices, usage })}\n\n`));
   list.push(encoder.encode("data: [DONE]\n\n"));
   return list;
-}
-
-function joined(list: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(list.reduce((sum, one) => sum + one.length, 0));
-  let at = 0;
-  for (const one of list) {
-    all.set(one, at);
-    at += one.length;
-  }
-  return all;
 }
 
 let written = 0;
@@ -121,7 +111,7 @@ function pass(pieces: readonly Uint8Array[]): void {
   for (const piece of pieces) write(piece.slice());
 }
 
-for (const [name, pieces] of [["paced", texts], ["burst", [joined(texts)]]] as const) {
+for (const [name, pieces] of [["paced", texts], ["burst", [joinBytes(texts)]]] as const) {
   const group = `text, ${name}`;
   Deno.bench("pass the bytes", { group, baseline: true }, () => pass(pieces));
   Deno.bench("split into events", { group }, () => split(pieces));

@@ -1,4 +1,5 @@
 import { type Json, SynthError } from "./errors.ts";
+import { joinBytes } from "./join_bytes.ts";
 import { type JsonLimits, parseJsonLimited } from "./json.ts";
 
 /** Limits on a body. */
@@ -39,8 +40,7 @@ export async function readBodyLimited(
     }
     chunks.push(value);
   }
-  const [only] = chunks;
-  return chunks.length === 1 && only !== undefined ? only : concat(chunks, length);
+  return joinBytes(chunks);
 }
 
 /**
@@ -71,14 +71,4 @@ export function decodeUtf8(bytes: Uint8Array): string {
       cause,
     });
   }
-}
-
-function concat(chunks: Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }

@@ -152,7 +152,7 @@ class JsonLogger implements Logger {
 /** What is handed over as fields and keeps its members elsewhere: an error, a map. The texts in it are redacted later. */
 function asMembers(fields: LogFields): LogFields {
   const plain = !(fields instanceof Error || fields instanceof Map || fields instanceof Headers);
-  return plain ? fields : { ...redactJson(fields, (text) => text) as LogFields };
+  return plain ? fields : redactJson(fields, (text) => text) as LogFields;
 }
 
 /** Assigned, this name would change what the record is. */

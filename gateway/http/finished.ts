@@ -1,5 +1,6 @@
 /** The end of a request: its error as an answer, and its line in the log. @module */
 import { type Logger, SynthError } from "@synth/core";
+import { UPSTREAM_REFUSALS } from "../bridge/upstream_refusals.ts";
 import type { RequestContext } from "./request_context.ts";
 
 /** The log line of a request that is over: ids, numbers and codes; never content, never a key, not the path, which may hold both. */
@@ -16,14 +17,6 @@ export function logFinished(log: Logger, context: RequestContext, durationMs: nu
   });
 }
 
-/** What an upstream says inside a stream when it refuses the request: outside of one it is a 4xx. */
-const REFUSALS: ReadonlySet<unknown> = new Set([
-  "context_length_exceeded",
-  "insufficient_quota",
-  "invalid_prompt",
-  "rate_limit_exceeded",
-]);
-
 /** Whether someone should look: what the gateway says because it stops, or was never told to do, is no failure. */
 function isFailure({ error, fields, abortReason }: RequestContext): boolean {
   if (error !== null) return true;
@@ -31,7 +24,7 @@ function isFailure({ error, fields, abortReason }: RequestContext): boolean {
   if (code === "shutting_down" || abortReason?.code === "shutting_down") return false;
   if (Number(status ?? 0) >= 500) return status !== 501;
   // A stream that failed has begun with 200.
-  return status === 200 && outcome === "failed" && !REFUSALS.has(code);
+  return status === 200 && outcome === "failed" && !UPSTREAM_REFUSALS.has(code);
 }
 
 /** An error as an answer. What is not a `SynthError` is a bug: the client learns the request id, the log the rest. */

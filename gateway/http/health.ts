@@ -39,7 +39,9 @@ async function reachable({ store, clock, log }: Services): Promise<boolean> {
     return false;
   });
   // Whoever asked is told nothing; whoever operates this must learn why.
-  if (!healthy) log.warn("the store does not answer", { error, waited_ms: PING_MS });
+  if (!healthy) {
+    log.warn("the store does not answer", error === null ? { waited_ms: PING_MS } : { error });
+  }
   answers.set(store, { at: clock.monotonic(), healthy });
   return healthy;
 }

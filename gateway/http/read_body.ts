@@ -1,7 +1,7 @@
 /** Reads a request's body: counted while it arrives, inflated under the same cap, within a time. @module */
 import { type Clock, SynthError } from "@synth/core";
-import type { EndSignal } from "../lifetime.ts";
 import { type ByteReader, openByteReader } from "@synth/core/sse";
+import type { EndSignal } from "../lifetime.ts";
 
 /** Limits of {@linkcode readBody}. */
 export interface BodyLimits {

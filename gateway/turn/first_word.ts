@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Clock, SynthError } from "@synth/core";
+import { type Clock, joinBytes, type SynthError } from "@synth/core";
 import { SseParser } from "@synth/core/sse";
 import {
   asFields,
@@ -163,7 +163,7 @@ function replay(
   reading: Promise<Uint8Array | null> | null,
   source: ByteSource,
 ): ByteSource {
-  let first: Uint8Array | null = joined(kept);
+  let first: Uint8Array | null = joinBytes(kept);
   let next = reading;
   // It may fail before somebody reads on.
   next?.catch(() => {});
@@ -183,16 +183,6 @@ function replay(
       source.cancel();
     },
   };
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
 
 async function soon<T>(promise: Promise<T>, clock: Clock, ms: number): Promise<T | "late"> {

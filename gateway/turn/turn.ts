@@ -7,6 +7,7 @@
 import type { Clock } from "@synth/core";
 import { SseParser } from "@synth/core/sse";
 import type { TurnEnd } from "../bridge/stream/machine.ts";
+import { UPSTREAM_REFUSALS } from "../bridge/upstream_refusals.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { Admission } from "../sessions/admission.ts";
 import type { Lease } from "../sessions/lease.ts";
@@ -37,13 +38,6 @@ type Stop = Omit<TurnEnd, "now">;
 
 /** A stream is cut when it has this many bytes for every token that was granted: no honest token is longer on average. */
 const BYTES_PER_TOKEN = 16;
-/** Errors of upstreams that have done nothing, when nothing came before them: they cost nothing. */
-const REFUSALS: ReadonlySet<unknown> = new Set([
-  "rate_limit_exceeded",
-  "insufficient_quota",
-  "context_length_exceeded",
-  "invalid_prompt",
-]);
 /** Milliseconds that the upstream gets to end its stream after `[DONE]`, so that its connection can be used again. */
 const LINGER_MS = 1000;
 /** What the log says when the client went: no failure of anybody's. */
@@ -179,7 +173,8 @@ export class Turn {
     Object.assign(context.fields, outcome);
     if (this.#stop?.reason === "cut") context.fields["cut"] = true;
     if (this.#stop?.reason === "aborted") Object.assign(context.fields, CLIENT_GONE);
-    const refused = outputBytes === 0 && !usage.reported && REFUSALS.has(outcome["error_code"]);
+    const refused = outputBytes === 0 && !usage.reported &&
+      UPSTREAM_REFUSALS.has(outcome["error_code"]);
     if (!refused) {
       context.fields["input_tokens"] = usage.inputTokens;
       context.fields["output_tokens"] = usage.outputTokens;

@@ -1,4 +1,5 @@
 /** Bytes that a network callback pushes and one reader pulls, joined when they wait together. @module */
+import { joinBytes } from "@synth/core";
 import type { ByteSource } from "./transport.ts";
 
 /** Above this many unread bytes {@linkcode ByteQueue.push} asks its producer to pause. */
@@ -85,14 +86,6 @@ export class ByteQueue implements ByteSource {
     const size = this.#bytes;
     this.#bytes = 0;
     if (size >= HIGH_WATER) this.#onDrained();
-    const first = chunks[0];
-    if (chunks.length === 1 && first !== undefined) return first;
-    const joined = new Uint8Array(size);
-    let at = 0;
-    for (const chunk of chunks) {
-      joined.set(chunk, at);
-      at += chunk.length;
-    }
-    return joined;
+    return joinBytes(chunks);
   }
 }

@@ -1,5 +1,5 @@
 /** Reads a body as text, up to a size and a time. @module */
-import type { Clock } from "@synth/core";
+import { type Clock, joinBytes } from "@synth/core";
 import type { ByteSource } from "./transport.ts";
 
 const decoder = new TextDecoder();
@@ -44,16 +44,5 @@ export async function readTextInTime(
   } finally {
     stopTimer();
   }
-  return { text: decoder.decode(joined(chunks)), late };
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  if (chunks.length === 1 && chunks[0] !== undefined) return chunks[0];
-  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
+  return { text: decoder.decode(joinBytes(chunks)), late };
 }
