@@ -54,9 +54,24 @@ export async function startWorkers(
   instances = 1,
 ): Promise<EdgeGateways> {
   await using directory = await temporaryDirectory();
-  const scriptPath = `${directory.path}/worker.js`;
-  const [tools] = await Promise.all([installClient("wrangler"), buildWorker(scriptPath)]);
-  const { compatibility_date, compatibility_flags } = await wranglerConfig();
+  const script = `${directory.path}/worker.js`;
+  await buildWorker(script);
+  // The script is read when workerd starts, so its directory may go when the addresses are known.
+  return await runWorker(script, { bindings, instances, config: await wranglerConfig() });
+}
+
+/** Runs a bundled Worker, of whatever app, in instances of workerd. */
+export async function runWorker(
+  scriptPath: string,
+  options: {
+    readonly bindings: Record<string, string>;
+    readonly config: WorkerConfig;
+    /** @default {1} */
+    readonly instances?: number;
+  },
+): Promise<EdgeGateways> {
+  const { bindings, config, instances = 1 } = options;
+  const tools = await installClient("wrangler");
   const driver = new URL("miniflare_driver.mjs", import.meta.url);
   const child = new Deno.Command("node", {
     args: [driver.pathname],
@@ -65,19 +80,18 @@ export async function startWorkers(
     stderr: "piped",
   }).spawn();
   const input = child.stdin.getWriter();
-  const options = {
+  const asked = {
     tools,
     instances,
     scriptPath,
     bindings,
-    compatibilityDate: compatibility_date,
-    compatibilityFlags: compatibility_flags,
+    compatibilityDate: config.compatibility_date,
+    compatibilityFlags: config.compatibility_flags,
   };
-  await input.write(new TextEncoder().encode(JSON.stringify(options) + "\n"));
+  await input.write(new TextEncoder().encode(JSON.stringify(asked) + "\n"));
   const stop = async (): Promise<void> => {
     await input.close().catch(() => {});
   };
-  // The script is read when workerd starts, so its directory may go when the addresses are known.
   return await gatewaysOf(child, stop, (text) => {
     const line = /^\[.*\]$/m.exec(text)?.[0];
     return line === undefined ? null : JSON.parse(line);
@@ -106,10 +120,14 @@ export async function startDeploy(env: Record<string, string>): Promise<EdgeGate
   });
 }
 
+/** What workerd must know of a Worker, as `wrangler.jsonc` has it. */
+export interface WorkerConfig {
+  readonly compatibility_date: string;
+  readonly compatibility_flags: string[];
+}
+
 /** What the repository deploys with. */
-export async function wranglerConfig(): Promise<
-  { compatibility_date: string; compatibility_flags: string[] }
-> {
+export async function wranglerConfig(): Promise<WorkerConfig> {
   const text = await Deno.readTextFile(new URL("../../wrangler.jsonc", import.meta.url));
   return JSON.parse(text.replace(/^\s*\/\/.*$/gm, ""));
 }

@@ -1,6 +1,7 @@
 /** What `synth deploy --runtime worker` builds, in real workerd and for the real wrangler. Run by `deno task test:workers`. */
 import { assert, assertEquals } from "@std/assert";
 import { DEPLOY_KEY, DeployRoom } from "../support/deploy_room.ts";
+import { runWorker } from "../support/edge.ts";
 import { installClient } from "../support/install.ts";
 
 Deno.test("the Worker of synth deploy answers in workerd, and wrangler takes its configuration", async () => {
@@ -22,29 +23,13 @@ Deno.test("the Worker of synth deploy answers in workerd, and wrangler takes its
   }).output();
   assert(dry.success, new TextDecoder().decode(dry.stderr));
 
-  const driver = new URL("../support/miniflare_driver.mjs", import.meta.url);
-  await using child = new Deno.Command("node", {
-    args: [driver.pathname],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const input = child.stdin.getWriter();
-  const options = {
-    tools,
-    instances: 1,
-    scriptPath: built.file,
+  await using worker = await runWorker(built.file, {
     bindings: { ENVIRONMENT_API_KEY: DEPLOY_KEY },
-    compatibilityDate: config.compatibility_date,
-    compatibilityFlags: config.compatibility_flags,
-  };
-  await input.write(new TextEncoder().encode(`${JSON.stringify(options)}\n`));
-  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let said = "";
-  while (!said.includes("\n")) said += (await reader.read()).value ?? "\n";
-  const [origin] = JSON.parse(said.split("\n")[0] ?? "[]");
+    config,
+  });
+  const [origin] = worker.origins;
   const ask = async (path: string, key: string, body?: unknown) => {
-    const response = await fetch(origin + path, {
+    const response = await fetch(`${origin}${path}`, {
       headers: { "x-api-key": key },
       ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
     });
@@ -55,7 +40,4 @@ Deno.test("the Worker of synth deploy answers in workerd, and wrangler takes its
   assertEquals((await ask("/info", DEPLOY_KEY)).body.service.task.id, "echo");
   const rollout = { run_id: "r", env: {}, policy: {}, mode: "eval" };
   assertEquals((await ask("/rollout", DEPLOY_KEY, rollout)).body.metrics.mean_return, 1);
-  await input.close();
-  while (!(await reader.read()).done);
-  assert((await child.status).success);
 });

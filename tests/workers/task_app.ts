@@ -1,7 +1,6 @@
 /** A task app in real workerd, through miniflare. Run by `deno task test:workers`. */
 import { assert, assertEquals } from "@std/assert";
-import { wranglerConfig } from "../support/edge.ts";
-import { installClient } from "../support/install.ts";
+import { runWorker, wranglerConfig } from "../support/edge.ts";
 import { temporaryDirectory } from "../support/synth_process.ts";
 
 const KEY = "edge-key-0123456789";
@@ -9,33 +8,15 @@ const KEY = "edge-key-0123456789";
 Deno.test("a task app answers in workerd as it does in Deno", async () => {
   await using directory = await temporaryDirectory();
   const scriptPath = `${directory.path}/worker.js`;
-  const [tools] = await Promise.all([installClient("wrangler"), bundle(scriptPath)]);
-  const { compatibility_date, compatibility_flags } = await wranglerConfig();
-  const driver = new URL("../support/miniflare_driver.mjs", import.meta.url);
-  await using child = new Deno.Command("node", {
-    args: [driver.pathname],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const input = child.stdin.getWriter();
-  await input.write(new TextEncoder().encode(
-    JSON.stringify({
-      tools,
-      instances: 1,
-      scriptPath,
-      bindings: { ENVIRONMENT_API_KEY: KEY },
-      compatibilityDate: compatibility_date,
-      compatibilityFlags: compatibility_flags,
-    }) + "\n",
-  ));
-  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let said = "";
-  while (!said.includes("\n")) said += (await reader.read()).value ?? "\n";
-  const [origin] = JSON.parse(said.split("\n")[0] ?? "[]");
+  await bundle(scriptPath);
+  await using worker = await runWorker(scriptPath, {
+    bindings: { ENVIRONMENT_API_KEY: KEY },
+    config: await wranglerConfig(),
+  });
+  const [origin] = worker.origins;
 
   const ask = async (path: string, body?: unknown, key: string = KEY) => {
-    const response = await fetch(origin + path, {
+    const response = await fetch(`${origin}${path}`, {
       headers: { "x-api-key": key },
       ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
     });
@@ -52,10 +33,6 @@ Deno.test("a task app answers in workerd as it does in Deno", async () => {
   assertEquals([rl.status, rl.body.error.code], [500, "invalid_rollout_response"]);
   const slow = await ask("/rollout", { ...rollout, run_id: "slow", safety: { max_time_s: 0.05 } });
   assertEquals([slow.status, slow.body.error.code], [504, "rollout_timed_out"]);
-
-  await input.close();
-  while (!(await reader.read()).done);
-  assert((await child.status).success);
 });
 
 async function bundle(path: string): Promise<void> {
